@@ -1,0 +1,66 @@
+"""mtk: one text encoder, several tasks; heads, gradient combiners and augmenters are plugins.
+
+Everything public is a name of this module and is imported when it is first used, so that `import mtk`, and a plugin that
+only registers itself, need neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mtk.errors import DataError, MtkError, UsageError
+from mtk.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from mtk.augmenter import Augmenter
+    from mtk.checkpoint import load
+    from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner
+    from mtk.config import RunConfig
+    from mtk.head import Encoding, Head
+    from mtk.pipeline import run
+    from mtk.registry import Registry
+
+_HOME = {
+    "Augmenter": "mtk.augmenter",
+    "Combiner": "mtk.combiner",
+    "Encoding": "mtk.head",
+    "GradientCombiner": "mtk.combiner",
+    "GramianCombiner": "mtk.combiner",
+    "Head": "mtk.head",
+    "LossCombiner": "mtk.combiner",
+    "Registry": "mtk.registry",
+    "RunConfig": "mtk.config",
+    "load": "mtk.checkpoint",
+    "run": "mtk.pipeline",
+}
+
+__all__ = [
+    "Augmenter",
+    "Combiner",
+    "DataError",
+    "Encoding",
+    "GradientCombiner",
+    "GramianCombiner",
+    "Head",
+    "LossCombiner",
+    "MtkError",
+    "Registry",
+    "RunConfig",
+    "UsageError",
+    "hookimpl",
+    "load",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'mtk' has no attribute '{name}'")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,63 @@
+"""The combiner contract: what the shared encoder does with the wishes of T tasks.
+
+Three kinds, cheapest first. A combiner is a subclass of one of them, and the engine does no more work than that one
+needs. Whatever a combiner says, a head's parameters get their own task's gradient.
+
+The smallest combiner:
+
+    class EqualLength(mtk.GramianCombiner):
+        def weights(self, gramian):
+            return gramian.diagonal().clamp_min(1e-12).rsqrt()
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+class Combiner(nn.Module, ABC):
+    """What all three kinds share. The constructor gets the tasks' names; its keyword-only arguments are the options that
+    a user can set, `NAME:key=value`. Parameters and buffers are trained, moved and saved with the model. Everything runs
+    on the device it is given: no `.item()`, no `.cpu()`, no branch on a tensor's value.
+    """
+
+    def __init__(self, tasks: Sequence[str]) -> None:
+        super().__init__()
+        self.tasks = tuple(tasks)
+
+    def turns(self) -> list[tuple[str, ...]]:
+        """Which tasks share an optimizer step, turn after turn. By default there is one turn, for all tasks."""
+        return [self.tasks]
+
+
+class LossCombiner(Combiner):
+    """Decides from the losses alone: one backward pass of the scalar it makes of them."""
+
+    additive: bool = False
+    """True if `scalarize` is the plain sum. The engine then finishes one task's batch before it begins the next, and
+    never holds two graphs."""
+
+    @abstractmethod
+    def scalarize(self, losses: Tensor) -> Tensor:
+        """losses [T] -> scalar []. The encoder gets the scalar's gradient, and so do the combiner's own parameters."""
+
+
+class GramianCombiner(Combiner):
+    """Decides from the inner products of the tasks' gradients. Most gradient surgery is of this kind: what it does to the
+    gradients is a linear combination of them, and T weights say it all."""
+
+    @abstractmethod
+    def weights(self, gramian: Tensor) -> Tensor:
+        """gramian [T, T], where gramian[i, j] = <g_i, g_j> over the shared parameters -> weights [T]. The encoder gets
+        the weighted sum of the gradients."""
+
+
+class GradientCombiner(Combiner):
+    """Decides from the gradients themselves."""
+
+    @abstractmethod
+    def combine(self, gradients: Tensor) -> Tensor:
+        """gradients [T, P], a row for each task over all shared parameters -> the encoder's gradient [P]."""

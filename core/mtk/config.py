@@ -1,0 +1,121 @@
+"""The configuration of a run: one flat record. Its fields are the flags of `mtk run`, the arguments of `mtk.run` and the
+keys of a run's `config.toml`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from mtk.errors import DataError, UsageError, nearest
+
+T = TypeVar("T")
+PerTask: TypeAlias = T | dict[str, T]
+"""One value for every task, or a value by the task's name, where `*` stands for every task not named."""
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Rate = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Cambronero Saba and Meza Rosales, "Three Heads Are Better Than One", CS224N
+    "study": {"epochs": 10, "dropout": 0.3, "batch_size": 8, "learning_rate": 1e-5},
+}
+
+
+class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a run is made of. Everything that decides its result is here; where it is written to is not."""
+
+    data: str = "sample"
+    """`sample`, or a directory: one with a `tasks.toml`, or one in the CS224N layout."""
+    bad_rows: Literal["error", "skip"] = "error"
+    """What to do with a row that cannot be read: end, or leave it out and report it."""
+    limit: PerTask[Count] = {}
+    """At most this many examples of each split, for a quick look."""
+
+    encoder: str = "minilm"
+    """`minilm`, a directory, or a hub id."""
+    pooling: Literal["mean", "cls"] = "mean"
+    """The embedding of a sequence: the mean of its tokens, or its first token."""
+    max_length: Annotated[int, msgspec.Meta(ge=8)] = 128
+    """Tokens of a sequence; what is longer is cut."""
+
+    heads: PerTask[str] = {}
+    """NAME:key=value,…; cnn for one text and concat-mlp for two where nothing is said."""
+    combiner: str = "sum"
+    """NAME:key=value,…"""
+    augment: PerTask[str] = {}
+    """NAME:key=value,…,copies=N; training text is left as it is where nothing is said."""
+
+    epochs: Count = 4
+    """How often training goes through an epoch."""
+    epoch: Literal["longest", "shortest"] | Count = "longest"
+    """An epoch's end: one pass over the longest task, over the shortest, or so many rounds of one batch for each task."""
+    steps: Count | None = None
+    """Stop after so many optimizer steps, whatever `epochs` says."""
+    batch_size: PerTask[Count] = 16
+    """Examples of a task in one step."""
+    accumulate: Count = 1
+    """Parts in which a batch passes through the encoder; the result is that of the whole batch, with less memory."""
+    learning_rate: Rate = 5e-5
+    """The highest learning rate of the encoder."""
+    head_learning_rate: Rate | None = None
+    """That of the heads; the encoder's where nothing is said."""
+    weight_decay: Rate = 0.01
+    """AdamW's, for everything but biases and normalisation."""
+    warmup: Share = 0.1
+    """The share of all steps in which the learning rate rises; it falls linearly in the rest."""
+    clip_norm: Rate = 1.0
+    """The gradient's largest norm; 0 does not clip."""
+    dropout: Share = 0.1
+    """In every head that has an option `dropout` and is given no other."""
+
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `cuda:N`."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of the encoder's arithmetic; weights stay fp32. `auto` takes bf16 on CUDA and on CPUs with bf16 matrix units (AMX)."""
+    seed: int = 0
+    """Of everything random: initial heads, order, dropout, augmentation, the combiner."""
+
+    versions: dict[str, str] = {}
+    """What the run used, as it recorded it: every package and the component it brought. Not read when a run is repeated."""
+
+    def __post_init__(self) -> None:
+        if self.device not in ("auto", "cpu", "cuda") and not self.device.removeprefix("cuda:").isdecimal():
+            raise ValueError(f"device is '{self.device}'; it takes auto, cpu, cuda or cuda:N")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The fields that a TOML file sets. Raises DataError where it is missing or no TOML."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: the configuration cannot be read: {error.strerror}.") from None
+    try:
+        fields = msgspec.toml.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: this is not TOML: {error}.") from None
+    check(fields, str(path))
+    return fields
+
+
+def check(fields: dict[str, Any], source: str | None = None) -> RunConfig:
+    """The configuration that `fields` describe. Raises UsageError, or DataError if they come from the file `source`."""
+    error: type[UsageError | DataError] = UsageError if source is None else DataError
+    where = "" if source is None else f"{source}: "
+    for name in fields:
+        if name not in RunConfig.__struct_fields__:
+            raise error(f"{where}there is no setting '{name}'. {nearest(name, RunConfig.__struct_fields__)}")
+    try:
+        return msgspec.convert(fields, RunConfig)
+    except msgspec.ValidationError as problem:
+        raise error(f"{where}{problem}".replace(" - at `$.", " - in `")) from None
+
+
+def per_task(setting: PerTask[T], task: str, otherwise: T) -> T:
+    """What a setting says for one task."""
+    if not isinstance(setting, dict):
+        return setting
+    return setting.get(task, setting.get("*", otherwise))

@@ -1,0 +1,33 @@
+"""What a user can get wrong, and how the answer looks: what, where, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MtkError(Exception):
+    """A mistake that one message explains; the command line prints it without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(MtkError):
+    """Something asked for that does not exist or makes no sense: a name, an option, a value."""
+
+    exit_code = 2
+
+
+class DataError(MtkError):
+    """Something read that is not as it should be: a corpus, a run directory, a model."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known ones, or else all of them."""
+    known = sorted(known)
+    if not known:
+        return "There are none."
+    close = get_close_matches(name, known, n=3, cutoff=0.6)
+    if close:
+        return f"Did you mean {' or '.join(close)}?"
+    return f"Known: {', '.join(known)}."

@@ -1,0 +1,71 @@
+"""What a run tells of itself while it goes on. Each is a plain record; the hooks of `hookspecs` carry them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+
+class TaskPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One task as it will be trained."""
+
+    name: str
+    kind: str  # such as "classification(5)"
+    pair: bool
+    head: str  # NAME:key=value,…
+    augmenter: str | None
+    batch_size: int
+    train: int  # examples, augmented ones included
+    augmented: int  # how many of them the augmenter made
+    dev: int
+    test: int
+    skipped: list[str]  # one "file:line: reason" for each bad row left out
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole run, before its first step."""
+
+    tasks: list[TaskPlan]
+    encoder: str
+    parameters: int  # of encoder and heads
+    combiner: str
+    device: str
+    precision: str
+    epochs: int
+    steps: int  # optimizer steps in the whole run
+    out: Path
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of training after `step` optimizer steps."""
+
+    step: int
+    steps: int
+    epoch: int  # counted from 1
+    losses: dict[str, float]  # task -> mean loss since the last report
+    cosines: dict[str, float]  # "a/b" -> mean cosine between the gradients of tasks a and b, where a Gramian was computed
+    learning_rate: float
+    examples_per_second: float
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """Every task's metrics on its development set."""
+
+    step: int
+    epoch: int
+    metrics: dict[str, dict[str, float]]  # task -> metric -> value; the first metric is the task's score
+    average: float  # mean of the tasks' scores
+    best: bool  # the best average so far
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run came to."""
+
+    out: Path
+    epochs: int
+    steps: int
+    seconds: float  # of training and evaluation
+    examples_per_second: float  # in training
+    best: Evaluation | None
+    interrupted: bool

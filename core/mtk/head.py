@@ -1,0 +1,51 @@
+"""The head contract: from what the encoder says of one text, or of two, to a task's logits.
+
+The smallest head:
+
+    class Average(mtk.Head):
+        def __init__(self, width, outputs, inputs):
+            super().__init__()
+            self.score = torch.nn.Linear(width * inputs, outputs)
+
+        def forward(self, first, second=None):
+            texts = [first.embedding] if second is None else [first.embedding, second.embedding]
+            return self.score(torch.cat(texts, dim=-1))
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal, NamedTuple
+
+from torch import Tensor, nn
+
+
+class Encoding(NamedTuple):
+    """What the encoder says of a batch of sequences."""
+
+    tokens: Tensor  # [batch, length, width]: the last hidden state
+    mask: Tensor  # [batch, length]: 1 at a token, 0 at padding
+    embedding: Tensor  # [batch, width]: the pooled sequence
+
+
+class Head(nn.Module, ABC):
+    """One task's head. `pair_encoding` says how it wants a pair to be read:
+
+    - `joint`: both texts go through the encoder as one sequence, as in a cross-encoder; `forward` gets `first` alone;
+    - `separate`: each text goes through it alone, as in a bi-encoder; `forward` gets `first` and `second`.
+
+    A task with one text gives any head `first` alone.
+
+    A constructor takes `width` (the encoder's), `outputs` (logits per example, from the task's kind) and `inputs` (the
+    number of encodings `forward` will get: 2 for a pair read separately, otherwise 1). Its keyword-only arguments are
+    the options that a user can set from the command line, `NAME:key=value`; annotate them, raise ValueError for a value
+    that makes no sense. A head that has an option `dropout` gets the run's `--dropout` unless the user gives it one.
+
+    What padding holds must not change a logit: read `tokens` through `mask`.
+    """
+
+    pair_encoding: ClassVar[Literal["joint", "separate"]] = "separate"
+
+    @abstractmethod
+    def forward(self, first: Encoding, second: Encoding | None = None) -> Tensor:
+        """Logits [batch, outputs]."""

@@ -1,0 +1,175 @@
+"""A task and its kind. The kind decides the number of logits, the loss, the prediction and the metric, so that every
+head works with every kind.
+
+Labels and predictions are float tensors [n] everywhere: the index of the class, 0 or 1, or the score itself.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Classification(msgspec.Struct, frozen=True, tag_field="kind", tag="classification"):
+    """One of k labels: cross-entropy; the likeliest label; accuracy, with macro-F1 beside it."""
+
+    labels: tuple[str, ...]
+
+    @property
+    def outputs(self) -> int:
+        return len(self.labels)
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """logits [n, k], labels [n] -> mean loss []."""
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(logits, labels.long())
+
+    def predict(self, logits: Tensor) -> Tensor:
+        """logits [n, k] -> class indices [n]."""
+        return logits.argmax(dim=-1).float()
+
+    def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
+        from sklearn.metrics import f1_score
+
+        return {
+            "accuracy": (predictions == labels).double().mean().item(),
+            "macro_f1": float(f1_score(labels.tolist(), predictions.tolist(), average="macro", zero_division=0)),
+        }
+
+    def read_label(self, text: str) -> float:
+        """A label as it stands in a file -> its index. Raises ValueError."""
+        if text in self.labels:
+            return float(self.labels.index(text))
+        number = _number(text)
+        if number is not None and number.is_integer() and str(int(number)) in self.labels:  # pandas writes 3 as 3.0
+            return float(self.labels.index(str(int(number))))
+        raise ValueError(f"'{text}' is none of the labels {', '.join(self.labels)}")
+
+    def show(self, prediction: float) -> str:
+        """A prediction as it would stand in a file."""
+        return self.labels[int(prediction)]
+
+    def __str__(self) -> str:
+        return f"classification({len(self.labels)})"
+
+
+class Binary(msgspec.Struct, frozen=True, tag_field="kind", tag="binary"):
+    """Yes or no: binary cross-entropy with logits; logit > 0; accuracy, with F1 beside it."""
+
+    labels: tuple[str, str] = ("0", "1")  # no, yes
+
+    @property
+    def outputs(self) -> int:
+        return 1
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """logits [n, 1], labels [n] -> mean loss []."""
+        from torch.nn.functional import binary_cross_entropy_with_logits
+
+        return binary_cross_entropy_with_logits(logits.squeeze(-1), labels)
+
+    def predict(self, logits: Tensor) -> Tensor:
+        """logits [n, 1] -> 0 or 1 [n]."""
+        return (logits.squeeze(-1) > 0).float()
+
+    def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
+        from sklearn.metrics import f1_score
+
+        return {
+            "accuracy": (predictions == labels).double().mean().item(),
+            "f1": float(f1_score(labels.tolist(), predictions.tolist(), zero_division=0)),
+        }
+
+    def read_label(self, text: str) -> float:
+        """A label as it stands in a file -> 0 or 1. Raises ValueError."""
+        if text in self.labels:
+            return float(self.labels.index(text))
+        number = _number(text)
+        if number in (0.0, 1.0) and self.labels == ("0", "1"):
+            return float(number)
+        raise ValueError(f"'{text}' is neither {self.labels[0]} nor {self.labels[1]}")
+
+    def show(self, prediction: float) -> str:
+        """A prediction as it would stand in a file."""
+        return self.labels[int(prediction)]
+
+    def __str__(self) -> str:
+        return "binary"
+
+
+class Regression(msgspec.Struct, frozen=True, tag_field="kind", tag="regression"):
+    """A score from `low` to `high`: low + (high − low)·sigmoid(logit), its squared error; Pearson, with Spearman beside
+    it."""
+
+    low: float
+    high: float
+
+    @property
+    def outputs(self) -> int:
+        return 1
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """logits [n, 1], labels [n] -> mean loss []."""
+        from torch.nn.functional import mse_loss
+
+        return mse_loss(self.predict(logits), labels)
+
+    def predict(self, logits: Tensor) -> Tensor:
+        """logits [n, 1] -> scores [n]."""
+        return self.low + (self.high - self.low) * logits.squeeze(-1).sigmoid()
+
+    def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
+        """A correlation with a constant does not exist; it counts as 0."""
+        from scipy.stats import pearsonr, spearmanr
+
+        if predictions.unique().numel() < 2 or labels.unique().numel() < 2:
+            return {"pearson": 0.0, "spearman": 0.0}
+        x, y = predictions.double().numpy(), labels.double().numpy()
+        return {"pearson": float(pearsonr(x, y).statistic), "spearman": float(spearmanr(x, y).statistic)}
+
+    def read_label(self, text: str) -> float:
+        """A label as it stands in a file -> the score. Raises ValueError."""
+        number = _number(text)
+        if number is None or not self.low <= number <= self.high:
+            raise ValueError(f"'{text}' is no number from {self.low:g} to {self.high:g}")
+        return number
+
+    def show(self, prediction: float) -> str:
+        """A prediction as it would stand in a file."""
+        return f"{prediction:.4f}"
+
+    def __str__(self) -> str:
+        return f"regression({self.low:g}, {self.high:g})"
+
+
+Kind: TypeAlias = Classification | Binary | Regression
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model must know of a task to predict it, and a file must have to be read for it."""
+
+    name: str
+    kind: Kind
+    text: tuple[str, ...]  # the columns of the texts: one, or two for a pair
+    label: str  # the column of the label
+    id: str | None = None  # the column of the ids; rows are numbered where there is none
+    separator: str | None = None  # of a delimited file, if its suffix does not say (.csv a comma, .tsv a tab)
+    prediction: str = "prediction"  # the header over predictions in a written file
+
+    @property
+    def pair(self) -> bool:
+        return len(self.text) == 2
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
