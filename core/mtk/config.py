@@ -19,6 +19,8 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 Rate = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
+BATCH_SIZE = 16
+
 PRESETS: dict[str, dict[str, Any]] = {
     # Cambronero Saba and Meza Rosales, "Three Heads Are Better Than One", CS224N
     "study": {"epochs": 10, "dropout": 0.3, "batch_size": 8, "learning_rate": 1e-5},
@@ -55,7 +57,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """An epoch's end: one pass over the longest task, over the shortest, or so many rounds of one batch for each task."""
     steps: Count | None = None
     """Stop after so many optimizer steps, whatever `epochs` says."""
-    batch_size: PerTask[Count] = 16
+    batch_size: PerTask[Count] = BATCH_SIZE
     """Examples of a task in one step."""
     accumulate: Count = 1
     """Parts in which a batch passes through the encoder; the result is that of the whole batch, with less memory."""
@@ -94,7 +96,7 @@ def read_config(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise DataError(f"{path}: the configuration cannot be read: {error.strerror}.") from None
     try:
-        fields = msgspec.toml.decode(text)
+        fields: dict[str, Any] = msgspec.toml.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: this is not TOML: {error}.") from None
     check(fields, str(path))
@@ -118,4 +120,4 @@ def per_task(setting: PerTask[T], task: str, otherwise: T) -> T:
     """What a setting says for one task."""
     if not isinstance(setting, dict):
         return setting
-    return setting.get(task, setting.get("*", otherwise))
+    return setting[task] if task in setting else setting.get("*", otherwise)

@@ -62,7 +62,7 @@ class Option(msgspec.Struct, frozen=True):
 
 def options(component: type) -> dict[str, Option]:
     """The options of a component: the keyword-only arguments of its constructor, in their order."""
-    hints = typing.get_type_hints(component.__init__, include_extras=True)
+    hints = typing.get_type_hints(component.__init__, include_extras=True)  # type: ignore[misc]
     return {
         p.name: Option(p.name, hints.get(p.name, str), p.default)
         for p in inspect.signature(component).parameters.values()

@@ -44,15 +44,10 @@ class Classification(msgspec.Struct, frozen=True, tag_field="kind", tag="classif
 
     def read_label(self, text: str) -> float:
         """A label as it stands in a file -> its index. Raises ValueError."""
-        if text in self.labels:
-            return float(self.labels.index(text))
-        number = _number(text)
-        if number is not None and number.is_integer() and str(int(number)) in self.labels:  # pandas writes 3 as 3.0
-            return float(self.labels.index(str(int(number))))
-        raise ValueError(f"'{text}' is none of the labels {', '.join(self.labels)}")
+        return _index(text, self.labels)
 
-    def show(self, prediction: float) -> str:
-        """A prediction as it would stand in a file."""
+    def value(self, prediction: float) -> str:
+        """The label that a prediction means."""
         return self.labels[int(prediction)]
 
     def __str__(self) -> str:
@@ -88,15 +83,10 @@ class Binary(msgspec.Struct, frozen=True, tag_field="kind", tag="binary"):
 
     def read_label(self, text: str) -> float:
         """A label as it stands in a file -> 0 or 1. Raises ValueError."""
-        if text in self.labels:
-            return float(self.labels.index(text))
-        number = _number(text)
-        if number in (0.0, 1.0) and self.labels == ("0", "1"):
-            return float(number)
-        raise ValueError(f"'{text}' is neither {self.labels[0]} nor {self.labels[1]}")
+        return _index(text, self.labels)
 
-    def show(self, prediction: float) -> str:
-        """A prediction as it would stand in a file."""
+    def value(self, prediction: float) -> str:
+        """The label that a prediction means."""
         return self.labels[int(prediction)]
 
     def __str__(self) -> str:
@@ -140,9 +130,9 @@ class Regression(msgspec.Struct, frozen=True, tag_field="kind", tag="regression"
             raise ValueError(f"'{text}' is no number from {self.low:g} to {self.high:g}")
         return number
 
-    def show(self, prediction: float) -> str:
-        """A prediction as it would stand in a file."""
-        return f"{prediction:.4f}"
+    def value(self, prediction: float) -> float:
+        """The score itself."""
+        return prediction
 
     def __str__(self) -> str:
         return f"regression({self.low:g}, {self.high:g})"
@@ -165,6 +155,16 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def pair(self) -> bool:
         return len(self.text) == 2
+
+
+def _index(text: str, labels: tuple[str, ...]) -> float:
+    if text in labels:
+        return float(labels.index(text))
+    number = _number(text)
+    for index, label in enumerate(labels):  # 3 is 3.0, as other programs write it
+        if number is not None and _number(label) == number:
+            return float(index)
+    raise ValueError(f"'{text}' is none of the labels {', '.join(labels)}")
 
 
 def _number(text: str) -> float | None:

@@ -1,0 +1,25 @@
+"""The heads of the study, and what they are compared with."""
+
+from typing import TYPE_CHECKING
+
+import mtk
+
+if TYPE_CHECKING:
+    from mtk.registry import Registration
+
+
+@mtk.hookimpl
+def mtk_register(registry: "Registration") -> None:
+    registry.head("linear", "mtk_heads.linear:Linear", summary="a linear layer on the embedding, on both for a pair")
+    registry.head("cosine", "mtk_heads.cosine:Cosine", summary="the scaled cosine of a pair, or to a prototype per class")
+    registry.head(
+        "dot-product",
+        "mtk_heads.dot_product:DotProduct",
+        summary="the scaled dot product of a pair, or with a prototype per class",
+    )
+    registry.head(
+        "concat-mlp",
+        "mtk_heads.concat_mlp:ConcatMLP",
+        summary="a two-layer perceptron on the embedding of the joint pair",
+    )
+    registry.head("cnn", "mtk_heads.cnn:CNN", summary="a convolution over the tokens of the joint pair, max-pooled")
