@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mtk.config import RunConfig
     from mtk.head import Encoding, Head
     from mtk.pipeline import run
-    from mtk.registry import Registry
+    from mtk.registry import Registration, Registry
 
 _HOME = {
     "Augmenter": "mtk.augmenter",
@@ -29,6 +29,7 @@ _HOME = {
     "GramianCombiner": "mtk.combiner",
     "Head": "mtk.head",
     "LossCombiner": "mtk.combiner",
+    "Registration": "mtk.registry",
     "Registry": "mtk.registry",
     "RunConfig": "mtk.config",
     "load": "mtk.checkpoint",
@@ -45,6 +46,7 @@ __all__ = [
     "Head",
     "LossCombiner",
     "MtkError",
+    "Registration",
     "Registry",
     "RunConfig",
     "UsageError",

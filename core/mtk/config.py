@@ -23,7 +23,7 @@ BATCH_SIZE = 16
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Cambronero Saba and Meza Rosales, "Three Heads Are Better Than One", CS224N
-    "study": {"epochs": 10, "dropout": 0.3, "batch_size": 8, "learning_rate": 1e-5},
+    "study": {"epochs": 10, "dropout": 0.3, "batch_size": 8, "learning_rate": 1e-5, "head_learning_rate": 1e-5},
 }
 
 
@@ -51,7 +51,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     augment: PerTask[str] = {}
     """NAME:key=value,…,copies=N; training text is left as it is where nothing is said."""
 
-    epochs: Count = 4
+    epochs: Count = 3
     """How often training goes through an epoch."""
     epoch: Literal["longest", "shortest"] | Count = "longest"
     """An epoch's end: one pass over the longest task, over the shortest, or so many rounds of one batch for each task."""
@@ -63,8 +63,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Parts in which a batch passes through the encoder; the result is that of the whole batch, with less memory."""
     learning_rate: Rate = 5e-5
     """The highest learning rate of the encoder."""
-    head_learning_rate: Rate | None = None
-    """That of the heads; the encoder's where nothing is said."""
+    head_learning_rate: Rate = 1e-3
+    """That of the heads, which begin from nothing."""
     weight_decay: Rate = 0.01
     """AdamW's, for everything but biases and normalisation."""
     warmup: Share = 0.1

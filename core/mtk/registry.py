@@ -16,7 +16,7 @@ import msgspec
 import pluggy
 
 from mtk import hookspecs
-from mtk.errors import UsageError, nearest
+from mtk.errors import MtkError, UsageError, nearest
 from mtk.spec import Spec, read_options
 
 Kind = Literal["head", "combiner", "augmenter"]
@@ -146,6 +146,8 @@ class Registry:
         options = read_options(cls, spec)
         try:
             return cls(*arguments, **options)
+        except MtkError:
+            raise
         except ValueError as error:
             raise UsageError(f"'{spec}' cannot be built: {error}") from error
         except Exception as error:

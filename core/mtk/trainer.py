@@ -135,12 +135,11 @@ class Trainer:
 
 def _optimizer(model: Model, combiner: Combiner, config: RunConfig) -> torch.optim.AdamW:
     """AdamW, fused. Matrices decay; vectors (biases, normalisation) and the combiner's parameters do not."""
-    head_rate = config.learning_rate if config.head_learning_rate is None else config.head_learning_rate
     groups = []
     for module, rate, decay in (
         (model.encoder, config.learning_rate, config.weight_decay),
-        (model.heads, head_rate, config.weight_decay),
-        (combiner, head_rate, 0.0),
+        (model.heads, config.head_learning_rate, config.weight_decay),
+        (combiner, config.head_learning_rate, 0.0),
     ):
         parameters = [p for p in module.parameters() if p.requires_grad]
         groups.append({"params": [p for p in parameters if p.ndim > 1], "lr": rate, "weight_decay": decay})

@@ -1,0 +1,22 @@
+"""The augmenters that come with mtk: the four operations of Easy Data Augmentation, and their mixture."""
+
+from __future__ import annotations
+
+import mtk
+
+
+@mtk.hookimpl
+def mtk_register(registry: mtk.Registration) -> None:
+    registry.augmenter(
+        "synonym-replacement",
+        "mtk_augment.synonym_replacement:SynonymReplacement",
+        summary="some words give way to a WordNet synonym",
+    )
+    registry.augmenter(
+        "random-insertion",
+        "mtk_augment.random_insertion:RandomInsertion",
+        summary="synonyms of some words come in anywhere",
+    )
+    registry.augmenter("random-swap", "mtk_augment.random_swap:RandomSwap", summary="pairs of words change places")
+    registry.augmenter("random-deletion", "mtk_augment.random_deletion:RandomDeletion", summary="some words are left out")
+    registry.augmenter("eda", "mtk_augment.eda:Eda", summary="one of the four at random: Easy Data Augmentation")

@@ -1,15 +1,12 @@
 """The heads of the study, and what they are compared with."""
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
 import mtk
 
-if TYPE_CHECKING:
-    from mtk.registry import Registration
-
 
 @mtk.hookimpl
-def mtk_register(registry: "Registration") -> None:
+def mtk_register(registry: mtk.Registration) -> None:
     registry.head("linear", "mtk_heads.linear:Linear", summary="a linear layer on the embedding, on both for a pair")
     registry.head("cosine", "mtk_heads.cosine:Cosine", summary="the scaled cosine of a pair, or to a prototype per class")
     registry.head(

@@ -1,15 +1,12 @@
 """What the shared encoder does when the tasks disagree: add up, take turns, or project conflicts away."""
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
 import mtk
 
-if TYPE_CHECKING:
-    from mtk.registry import Registration
-
 
 @mtk.hookimpl
-def mtk_register(registry: "Registration") -> None:
+def mtk_register(registry: mtk.Registration) -> None:
     registry.combiner("sum", "mtk_optimizers.sum:Sum", summary="the sum of the losses, the study's baseline")
     registry.combiner(
         "round-robin",

@@ -1,0 +1,69 @@
+"""Training text made larger: every example is kept, and changed copies of it are added."""
+
+from __future__ import annotations
+
+from itertools import chain
+from random import Random
+
+from mtk.augmenter import Augmenter
+from mtk.config import Count
+from mtk.data import Split
+from mtk.errors import MtkError, UsageError
+from mtk.registry import Registry, describe
+from mtk.spec import Option, Spec
+
+COPIES = Option("copies", Count, None)
+"""The option that the framework adds to those of every augmenter."""
+
+
+def build_augmenter(registry: Registry, text: str) -> tuple[Augmenter, int]:
+    """The augmenter that `NAME:key=value,…,copies=N` asks for, and how many copies it shall make: its own number where
+    `text` says none. Raises UsageError."""
+    spec = Spec.parse(text)
+    try:
+        asked = COPIES.read(spec.options["copies"]) if "copies" in spec.options else None
+    except ValueError:
+        raise UsageError(
+            f"'{spec.options['copies']}' is no value for option 'copies' of '{spec.name}': it takes {COPIES.type}."
+        ) from None
+    own = {key: value for key, value in spec.options.items() if key != "copies"}
+    augmenter: Augmenter = registry.build("augmenter", Spec(spec.name, own))
+    return augmenter, asked or augmenter.copies
+
+
+def augment_split(split: Split, augmenter: Augmenter, copies: int, rng: Random) -> Split:
+    """The examples of `split` as they are, then `copies` changed ones of each with its label: those of example ID are
+    ID#1, ID#2, … The two texts of a pair are changed each by itself.
+
+    Raises UsageError if the augmenter breaks its promise.
+    """
+    return Split(
+        [*split.ids, *(f"{name}#{number}" for name in split.ids for number in range(1, copies + 1))],
+        tuple(
+            [*column, *chain.from_iterable(changed_copies(text, augmenter, copies, rng) for text in column)]
+            for column in split.texts
+        ),
+        None if split.labels is None else split.labels + [label for label in split.labels for _ in range(copies)],
+        split.source,
+        split.skipped,
+    )
+
+
+def changed_copies(text: str, augmenter: Augmenter, copies: int, rng: Random) -> list[str]:
+    """`copies` changed ones of a text. A text without a word stays as it is. Raises UsageError."""
+    words = tuple(text.split())
+    if not words:
+        return [text] * copies
+    name = f"The augmenter {type(augmenter).__module__}.{type(augmenter).__qualname__}"
+    texts = []
+    for _ in range(copies):
+        try:
+            result = augmenter(words, rng)
+        except MtkError:
+            raise
+        except Exception as error:
+            raise UsageError(f"{name} is broken: it failed on '{text}': {describe(error)}") from error
+        if not (isinstance(result, list) and result and all(isinstance(word, str) and word.strip() for word in result)):
+            raise UsageError(f"{name} is broken: it promises a list of at least one word, but '{text}' became {result!r}")
+        texts.append(" ".join(result))
+    return texts

@@ -1,0 +1,146 @@
+"""Where a corpus keeps its tasks: a `tasks.toml` says which files they are in, how to read them and what they mean."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from mtk.config import PerTask, per_task
+from mtk.data import TaskData
+from mtk.data.reading import BadRows, read_split
+from mtk.errors import DataError, UsageError, nearest
+from mtk.task import Binary, Classification, Kind, Regression, Task
+
+_HERE = Path(__file__).parent
+_TAKES = {
+    "classification": 'either `classes = 3` (for the labels 0, 1 and 2) or `labels = ["a", "b", "c"]`',
+    "binary": 'nothing (for the labels 0 and 1) or `labels = ["no", "yes"]`',
+    "regression": "`range = [0, 5]`, the lowest score and the highest",
+}
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A task as its table in `tasks.toml` has it."""
+
+    kind: Literal["classification", "binary", "regression"]
+    classes: Annotated[int, msgspec.Meta(ge=2)] | None = None
+    labels: Annotated[tuple[str, ...], msgspec.Meta(min_length=2)] | None = None
+    range: tuple[float, float] | None = None
+    text: str | Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=2)]
+    label: str
+    id: str | None = None
+    separator: Annotated[str, msgspec.Meta(min_length=1, max_length=1, pattern='[^"\r\n]')] | None = None
+    prediction: str = "prediction"
+    train: str
+    dev: str
+    test: str | None = None
+
+    def __post_init__(self) -> None:
+        self.task("")  # so that what makes no task is refused while it is decoded
+
+    def task(self, name: str) -> Task:
+        """The task that the entry describes. Raises ValueError."""
+        text = (self.text,) if isinstance(self.text, str) else self.text
+        if len({*text, self.label}) <= len(text):
+            raise ValueError(f"`text` and `label` name a column twice: {', '.join((*text, self.label))}")
+        same = {key: getattr(self, key) for key in ("label", "id", "separator", "prediction")}
+        return Task(name=name, kind=self._kind(), text=text, **same)
+
+    def _kind(self) -> Kind:
+        labels = self.labels or ()
+        if len({label for label in labels if label == label.strip() != ""}) < len(labels):
+            raise ValueError("two of `labels` are equal, or one is empty or has white space around it")
+        match self.kind, self.classes, self.labels, self.range:
+            case "classification", int(classes), None, None:
+                return Classification(tuple(str(label) for label in range(classes)))
+            case "classification", None, tuple(), None:
+                return Classification(labels)
+            case "binary", None, None, None:
+                return Binary()
+            case "binary", None, (no, yes), None:
+                return Binary((no, yes))
+            case "regression", None, None, (low, high) if -math.inf < low < high < math.inf:
+                return Regression(low, high)
+        given = [f"`{key}`" for key in ("classes", "labels", "range") if getattr(self, key) is not None]
+        raise ValueError(f'`kind = "{self.kind}"` takes {_TAKES[self.kind]}, not {" and ".join(given) or "nothing"}')
+
+
+def read_tasks(
+    data: str,
+    *,
+    bad_rows: BadRows = "error",
+    limit: PerTask[int] = {},  # noqa: B006 - it is only read
+) -> dict[str, TaskData]:
+    """The tasks of a corpus by name, in its order. `data` is `sample`, the corpus in this package, or a directory: one
+    with a `tasks.toml`, or one in the CS224N layout with the files of at least one of its tasks.
+
+    `limit` cuts every split of a task to its first examples; `bad_rows` is as `read_split` has it. Raises UsageError
+    for a directory or a task to limit that does not exist, DataError for a directory with anything wrong in it.
+    """
+    root = _HERE / "sample" if data == "sample" else Path(data)
+    try:
+        entries = _find_entries(root)
+    except OSError as error:
+        raise DataError(f"{error.filename}: it cannot be read: {error.strerror}.") from None
+    for name in limit if isinstance(limit, dict) else ():
+        if name != "*" and name not in entries:
+            raise UsageError(f"--limit: there is no task '{name}' in {data}. {nearest(name, entries)}")
+
+    tasks = {}
+    for name, entry in entries.items():
+        task = entry.task(name)
+        train = read_split(root / entry.train, task, labelled=True, bad_rows=bad_rows)
+        dev = read_split(root / entry.dev, task, labelled=True, bad_rows=bad_rows)
+        test = read_split(root / entry.test, task, labelled=False, bad_rows=bad_rows) if entry.test else None
+        count = per_task(limit, name, sys.maxsize)
+        tasks[name] = TaskData(task, train.head(count), dev.head(count), test.head(count) if test else None)
+    return tasks
+
+
+def _find_entries(root: Path) -> dict[str, _Entry]:
+    if not root.is_dir():
+        problem = "is no directory" if root.exists() else "does not exist"
+        raise UsageError(f"--data: {root} {problem}. It takes `sample` or the directory of a corpus.")
+    if (root / "tasks.toml").exists():
+        return _read_entries(root / "tasks.toml")
+
+    layout = _read_entries(_HERE / "cs224n.toml")
+    entries = {}
+    for name, entry in layout.items():
+        missing = [file for file in (entry.train, entry.dev) if not (root / file).exists()]
+        if len(missing) == 1:
+            raise DataError(f"{root / missing[0]}: the file is missing, and the other one of task {name} is there.")
+        if not missing:
+            test = entry.test if entry.test and (root / entry.test).exists() else None
+            entries[name] = msgspec.structs.replace(entry, test=test)
+    if not entries:
+        files = ", ".join(entry.train for entry in layout.values())
+        raise DataError(f"{root}: there is no corpus in it: no tasks.toml, and none of the CS224N files {files}.")
+    return entries
+
+
+def _read_entries(path: Path) -> dict[str, _Entry]:
+    try:
+        tables = msgspec.toml.decode(path.read_bytes())
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: this is not TOML: {error}.") from None
+    if not tables:
+        raise DataError(f"{path}: there is no task in it; a task is a table [name] with its kind, columns and files.")
+    return {name: _entry(name, table, f"{path}: in [{name}]") for name, table in tables.items()}
+
+
+def _entry(name: str, table: Any, where: str) -> _Entry:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise DataError(f"{where}: the name of a task is made of letters, digits, _ and -.")
+    for key in table if isinstance(table, dict) else ():
+        if key not in _Entry.__struct_fields__:
+            raise DataError(f"{where}: there is no key '{key}'. {nearest(key, _Entry.__struct_fields__)}")
+    try:
+        return msgspec.convert(table, _Entry)
+    except msgspec.ValidationError as problem:
+        raise DataError(f"{where}: {problem}.".replace(" - at `$.", " - in `").replace(" - at `$`", "")) from None

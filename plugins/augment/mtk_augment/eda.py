@@ -1,0 +1,36 @@
+"""Easy Data Augmentation: the mixture of the four operations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import ClassVar
+
+import mtk
+from mtk_augment.alpha import Alpha
+from mtk_augment.random_deletion import RandomDeletion
+from mtk_augment.random_insertion import RandomInsertion
+from mtk_augment.random_swap import RandomSwap
+from mtk_augment.synonym_replacement import SynonymReplacement
+
+
+class Eda(mtk.Augmenter):
+    """Each sentence is changed by one operation, chosen uniformly, so that an example's copies are spread over the four:
+    synonym replacement, random insertion, random swap, random deletion, all with the same α.
+
+    Wei and Zou 2019, "EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks",
+    section 2. Raises UsageError if WordNet cannot be had.
+    """
+
+    copies: ClassVar[int] = 9
+
+    def __init__(self, *, alpha: Alpha = 0.1) -> None:
+        self.operations: tuple[mtk.Augmenter, ...] = (
+            SynonymReplacement(alpha=alpha),
+            RandomInsertion(alpha=alpha),
+            RandomSwap(alpha=alpha),
+            RandomDeletion(alpha=alpha),
+        )
+
+    def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
+        return rng.choice(self.operations)(words, rng)

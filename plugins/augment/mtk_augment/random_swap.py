@@ -1,0 +1,27 @@
+"""Random swap: pairs of words change places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import mtk
+from mtk_augment.alpha import Alpha, count
+
+
+class RandomSwap(mtk.Augmenter):
+    """n = max(1, ⌊α·l⌋) times, two random ones of the l words change places. A single word comes back as it was.
+
+    Wei and Zou 2019, "EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks",
+    section 2, RS.
+    """
+
+    def __init__(self, *, alpha: Alpha = 0.1) -> None:
+        self.alpha = alpha
+
+    def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
+        changed = list(words)
+        for _ in range(count(self.alpha, len(words)) if len(words) > 1 else 0):
+            i, j = rng.sample(range(len(words)), 2)
+            changed[i], changed[j] = changed[j], changed[i]
+        return changed

@@ -1,0 +1,284 @@
+"""What every augmenter promises, and what each operation of Easy Data Augmentation does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import mtk
+from mtk.data.augmentation import build_augmenter
+from mtk_augment import wordnet
+from mtk_augment.eda import Eda
+from mtk_augment.function_words import FUNCTION_WORDS
+from mtk_augment.random_deletion import RandomDeletion
+from mtk_augment.random_insertion import RandomInsertion
+from mtk_augment.random_swap import RandomSwap
+from mtk_augment.synonym_replacement import SynonymReplacement
+
+AUGMENTERS = [component.qualified for component in mtk.Registry().components if component.kind == "augmenter"]
+NEED_WORDNET = [SynonymReplacement, RandomInsertion, Eda]
+
+KNOWN = ["film", "Great", "movies,", "house.", "``", "(quickly)", "running", "Paris", "dog", "happy!", "'s", "12"]
+words = st.one_of(
+    st.sampled_from(KNOWN),
+    st.sampled_from(sorted(FUNCTION_WORDS)),
+    st.text(min_size=1, max_size=6).filter(lambda token: token.split() == [token]),
+)
+sentences = st.lists(words, min_size=1, max_size=25).map(tuple)
+seeds = st.integers(0, 2**32)
+alphas = st.floats(0.01, 1)
+
+
+@pytest.fixture(scope="module")
+def real_wordnet() -> None:
+    try:
+        wordnet.load()
+    except mtk.UsageError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def toy_wordnet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every word that starts with k has the synonym WORD~, and no other has any."""
+    monkeypatch.setattr(wordnet, "load", lambda: None)
+    monkeypatch.setattr(wordnet, "synonyms", lambda token: (f"{token}~",) if token.startswith("k") else ())
+
+
+@pytest.fixture
+def no_wordnet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No copy on this machine, and no network."""
+    monkeypatch.setattr("nltk.data.path", [str(tmp_path)])
+    monkeypatch.setattr("nltk.download", lambda *_, **__: False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    wordnet.load.cache_clear()
+    yield
+    wordnet.load.cache_clear()
+
+
+# every augmenter
+
+
+def test_all_are_found_by_their_entry_point() -> None:
+    names = ["synonym-replacement", "random-insertion", "random-swap", "random-deletion", "eda"]
+    assert {f"multitask-toolkit/{name}" for name in names} <= set(AUGMENTERS)
+
+
+@pytest.mark.usefixtures("real_wordnet")
+@pytest.mark.parametrize("name", AUGMENTERS)
+@settings(max_examples=60, deadline=None)
+@given(sentence=sentences, seed=seeds)
+def test_gives_words_and_repeats_itself(name: str, sentence: tuple[str, ...], seed: int) -> None:
+    augmenter, copies = build_augmenter(mtk.Registry(), name)
+    mutable = list(sentence)
+    result = augmenter(mutable, Random(seed))
+    assert copies >= 1
+    assert mutable == list(sentence)
+    assert isinstance(result, list)
+    assert result
+    assert all(word.split() == [word] for word in result), "an element is one word"
+    assert augmenter(sentence, Random(seed)) == result
+
+
+@pytest.mark.parametrize("alpha", ["0", "1.5", "-0.1", "nan", "much"])
+@pytest.mark.parametrize("name", AUGMENTERS)
+def test_alpha_is_a_share(name: str, alpha: str) -> None:
+    with pytest.raises(mtk.UsageError, match=r"'alpha' of '.*': it takes float, > 0, ≤ 1"):
+        build_augmenter(mtk.Registry(), f"{name}:alpha={alpha}")
+
+
+# synonym replacement
+
+
+@pytest.mark.usefixtures("real_wordnet")
+@settings(max_examples=60, deadline=None)
+@given(sentence=sentences, seed=seeds, alpha=alphas)
+def test_replacement_leaves_other_words_alone(sentence: tuple[str, ...], seed: int, alpha: float) -> None:
+    result = SynonymReplacement(alpha=alpha)(sentence, Random(seed))
+    kept = [word for word in sentence if not wordnet.synonyms(word)]
+    rest = iter(result)
+    assert all(word in rest for word in kept), "words without synonyms stay, in their order"
+    if kept == list(sentence):
+        assert result == kept
+
+
+@pytest.mark.usefixtures("toy_wordnet")
+@pytest.mark.parametrize(
+    ("alpha", "sentence", "changed"),
+    [
+        (0.1, "k1 k2 k3", 1),  # at least one
+        (0.3, "k1 k2 k3 k4 k5 k6 k7 k8 k9 k10", 3),
+        (0.5, "k1 k2 x x x x x x", 2),  # no more than there are
+        (1, "k1 k2 k3 k4", 4),
+        (1, "x x", 0),
+    ],
+)
+def test_replacement_changes_the_share_asked_for(alpha: float, sentence: str, changed: int) -> None:
+    for seed in range(20):
+        result = SynonymReplacement(alpha=alpha)(sentence.split(), Random(seed))
+        assert [word.rstrip("~") for word in result] == sentence.split()
+        assert sum(word.endswith("~") for word in result) == changed
+
+
+@pytest.mark.usefixtures("real_wordnet")
+@pytest.mark.parametrize("word", sorted(FUNCTION_WORDS))
+def test_function_words_have_no_synonyms(word: str) -> None:
+    assert not wordnet.synonyms(word)
+    assert not wordnet.synonyms(f"'{word.title()},")
+
+
+@pytest.mark.usefixtures("real_wordnet")
+def test_synonyms_are_of_the_word_whatever_stands_around_it() -> None:
+    assert "film" in wordnet.synonyms("movie")
+    assert "motion picture" in wordnet.synonyms("movie")
+    assert wordnet.synonyms("(Movie!)") == wordnet.synonyms("movie")
+    assert not {"movie", "movies"} & set(wordnet.synonyms("movies"))
+    assert wordnet.synonyms("``") == wordnet.synonyms("qwxz") == ()
+
+
+@pytest.mark.parametrize(
+    ("synonym", "token", "written"),
+    [
+        ("film", "movie", ["film"]),
+        ("film", "Movie", ["Film"]),
+        ("film", '"Movie,"', ['"Film,"']),
+        ("motion picture", "(Movie)!", ["(Motion", "picture)!"]),
+        ("Red China", "china", ["Red", "China"]),
+    ],
+)
+def test_a_synonym_is_written_as_the_word_was(synonym: str, token: str, written: list[str]) -> None:
+    assert wordnet.dressed(synonym, token) == written
+
+
+# random insertion
+
+
+@pytest.mark.usefixtures("real_wordnet")
+@settings(max_examples=60, deadline=None)
+@given(sentence=sentences, seed=seeds, alpha=alphas)
+def test_insertion_adds_synonyms_of_the_sentence(sentence: tuple[str, ...], seed: int, alpha: float) -> None:
+    result = RandomInsertion(alpha=alpha)(sentence, Random(seed))
+    rest = iter(result)
+    assert all(word in rest for word in sentence), "the sentence is still there, in its order"
+    parts = {part for word in sentence for synonym in wordnet.synonyms(word) for part in synonym.split()}
+    assert set(Counter(result) - Counter(sentence)) <= parts
+    assert (len(result) > len(sentence)) == bool(parts)
+
+
+@pytest.mark.usefixtures("toy_wordnet")
+@pytest.mark.parametrize(("alpha", "length", "added"), [(0.1, 3, 1), (0.3, 10, 3), (1, 4, 4)])
+def test_insertion_adds_the_share_asked_for(alpha: float, length: int, added: int) -> None:
+    result = RandomInsertion(alpha=alpha)(["k"] * length, Random(0))
+    assert Counter(result) == {"k": length, "k~": added}
+
+
+# random swap
+
+
+@given(sentence=sentences, seed=seeds, alpha=alphas)
+def test_swap_permutes(sentence: tuple[str, ...], seed: int, alpha: float) -> None:
+    result = RandomSwap(alpha=alpha)(sentence, Random(seed))
+    assert Counter(result) == Counter(sentence)
+    moved = sum(before != after for before, after in zip(sentence, result, strict=True))
+    assert moved <= 2 * max(1, int(alpha * len(sentence)))
+
+
+@given(seed=seeds, length=st.integers(2, 9))
+def test_one_swap_moves_two_words(seed: int, length: int) -> None:
+    sentence = [str(number) for number in range(length)]
+    result = RandomSwap(alpha=0.1)(sentence, Random(seed))
+    assert sum(before != after for before, after in zip(sentence, result, strict=True)) == 2
+
+
+# random deletion
+
+
+@given(sentence=sentences, seed=seeds, alpha=alphas)
+def test_deletion_keeps_a_subsequence(sentence: tuple[str, ...], seed: int, alpha: float) -> None:
+    result = RandomDeletion(alpha=alpha)(sentence, Random(seed))
+    rest = iter(sentence)
+    assert all(word in rest for word in result)
+    assert result
+    if alpha == 1:
+        assert len(result) == 1
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.5, 0.9])
+def test_deletion_leaves_out_the_share_asked_for(alpha: float) -> None:
+    kept = len(RandomDeletion(alpha=alpha)(["word"] * 10_000, Random(0)))
+    assert 1 - kept / 10_000 == pytest.approx(alpha, abs=0.025)  # five standard deviations of the widest
+
+
+# eda
+
+
+@pytest.mark.usefixtures("toy_wordnet")
+def test_eda_spreads_its_copies_over_the_four_operations() -> None:
+    sentence = [f"k{number}" for number in range(20)]
+
+    def operation(result: list[str]) -> str:
+        originals = [word for word in result if not word.endswith("~")]
+        if len(result) > len(sentence):
+            return "insertion"
+        if len(originals) < len(result):
+            return "replacement"
+        return "swap" if originals != sentence and len(originals) == len(sentence) else "deletion"
+
+    eda, rng = Eda(alpha=0.3), Random(0)
+    counts = Counter(operation(eda(sentence, rng)) for _ in range(2000))
+    assert set(counts) == {"replacement", "insertion", "swap", "deletion"}
+    assert min(counts.values()) > 400
+    assert Eda.copies == 9
+
+
+# WordNet
+
+
+@pytest.mark.usefixtures("no_wordnet")
+@pytest.mark.parametrize("augmenter", NEED_WORDNET)
+def test_without_wordnet_one_message_says_how_to_get_it(augmenter: type[mtk.Augmenter]) -> None:
+    with pytest.raises(mtk.UsageError, match=r"python -m nltk.downloader wordnet.*NLTK_DATA"):
+        augmenter()
+
+
+@pytest.mark.usefixtures("no_wordnet")
+@pytest.mark.parametrize("augmenter", [RandomSwap, RandomDeletion])
+def test_what_needs_no_wordnet_never_asks_for_it(augmenter: type[mtk.Augmenter]) -> None:
+    assert augmenter()(["a", "film"], Random(0))
+
+
+@pytest.mark.usefixtures("no_wordnet")
+def test_a_failing_download_is_the_same_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> bool:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("nltk.download", refuse)
+    with pytest.raises(mtk.UsageError, match="point NLTK_DATA at"):
+        Eda()
+
+
+@pytest.mark.usefixtures("no_wordnet")
+def test_wordnet_is_downloaded_into_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+
+    def download(package: str, *, download_dir: str, quiet: bool, **_: Any) -> bool:
+        asked.append((package, download_dir, quiet))
+        return True
+
+    monkeypatch.setattr("nltk.download", download)
+    with pytest.raises(mtk.UsageError):
+        wordnet.load()
+    assert asked == [("wordnet", str(tmp_path / "cache" / "mtk" / "nltk_data"), True)]
+
+
+@pytest.mark.usefixtures("no_wordnet")
+def test_a_broken_wordnet_is_named(tmp_path: Path) -> None:
+    (tmp_path / "corpora" / "wordnet").mkdir(parents=True)
+    with pytest.raises(mtk.UsageError, match=rf"{tmp_path}.* cannot be read: .*get it again"):
+        wordnet.load()
