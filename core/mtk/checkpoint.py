@@ -17,7 +17,7 @@ import safetensors.torch
 
 from mtk.device import choose_device, choose_precision
 from mtk.encoder import load_encoder
-from mtk.errors import DataError
+from mtk.errors import DataError, UsageError
 from mtk.model import Model
 from mtk.registry import Registry
 from mtk.spec import Spec
@@ -94,7 +94,7 @@ def load(
     registry = registry or Registry()
     place = choose_device(device)
     encoder = load_encoder(str(directory / "encoder"), card.pooling)
-    specs = {task: Spec(head.name, head.options) for task, head in card.heads.items()}
+    specs = {task: _find_head(task, head, registry) for task, head in card.heads.items()}
     model = Model(encoder, card.tasks, specs, card.max_length, registry)
     for task, head in card.heads.items():
         file = directory / "heads" / f"{task}.safetensors"
@@ -108,6 +108,18 @@ def load(
             ) from error
     model.autocast = choose_precision(precision, place)
     return model.to(place).eval()
+
+
+def _find_head(task: str, head: HeadCard, registry: Registry) -> Spec:
+    """The head as it was trained: that of its own package, whoever else offers the name by now."""
+    own = f"{head.package}/{head.name.rpartition('/')[2]}"
+    try:
+        return Spec(registry.find("head", own).qualified, head.options)
+    except UsageError as error:
+        raise UsageError(
+            f"Task '{task}' was trained with the head '{head.name}' of {head.package} {head.version}, which is not here. "
+            f"Install that package, and see `mtk list`. {error}"
+        ) from None
 
 
 def _read_card(directory: Path) -> Card:

@@ -87,12 +87,12 @@ class Engine:
     def _backward(self, task: str, parts: Parts) -> Tensor:
         """The mean loss of a task's whole batch, its gradient added to what is there."""
         examples = sum(map(len, parts))
-        total = torch.zeros((), device=self.model.device)
+        losses = []
         for part in parts:
             loss = self.model.loss(task, part) * (len(part) / examples)
             loss.backward()
-            total += loss.detach()
-        return total
+            losses.append(loss.detach())
+        return torch.stack(losses).sum()
 
     def _backward_of_scalar(self, combiner: LossCombiner, batches: Mapping[str, Parts]) -> Tensor:
         scales = [torch.ones((), device=self.model.device) for _ in batches]

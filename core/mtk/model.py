@@ -59,14 +59,14 @@ class Model(nn.Module):
         return next(self.parameters()).device
 
     def forward(self, task: str, batch: Batch, gradient_scale: Tensor | None = None) -> Tensor:
-        """Logits [examples, outputs] in fp32; `gradient_scale` as `Encoder.forward` takes it."""
+        """Logits [examples, outputs] in the precision of the weights; `gradient_scale` as `Encoder.forward` takes it."""
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
             encoding = self.encoder(batch.inputs, gradient_scale)
             if batch.sequences == 1:
                 logits: Tensor = self.head(task)(encoding)
             else:
                 logits = self.head(task)(*_halves(encoding))
-        return logits.float()
+        return logits if self.autocast is None else logits.float()
 
     def loss(self, task: str, batch: Batch, gradient_scale: Tensor | None = None) -> Tensor:
         """The task's mean loss [] over a batch."""

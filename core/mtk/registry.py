@@ -6,10 +6,13 @@ one of its components gives the same reason.
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions
+from pathlib import Path
+from traceback import walk_tb
 from typing import Any, Literal
 
 import msgspec
@@ -17,10 +20,13 @@ import pluggy
 
 from mtk import hookspecs
 from mtk.errors import MtkError, UsageError, nearest
-from mtk.spec import Spec, read_options
+from mtk.spec import Spec, options, read_options
 
 Kind = Literal["head", "combiner", "augmenter"]
 KINDS: tuple[Kind, ...] = ("head", "combiner", "augmenter")
+
+FAILURES = (Exception, SystemExit)
+"""What a plugin's code may do to the program that calls it. Not KeyboardInterrupt: that is the user."""
 
 _CONTRACTS = {"head": "Head", "combiner": "Combiner", "augmenter": "Augmenter"}  # kind -> public base class
 
@@ -45,11 +51,15 @@ class Component(msgspec.Struct, frozen=True):
         module, _, attribute = self.target.partition(":")
         try:
             loaded = getattr(import_module(module), attribute)
-        except Exception as error:
+        except FAILURES as error:
             raise self.broken(f"importing {self.target} failed: {describe(error)}") from error
         contract = getattr(import_module("mtk"), _CONTRACTS[self.kind])
         if not (isinstance(loaded, type) and issubclass(loaded, contract)):
             raise self.broken(f"{self.target} is not a subclass of mtk.{contract.__name__}")
+        try:
+            options(loaded)
+        except FAILURES as error:
+            raise self.broken(f"its options cannot be read: {describe(error)}") from error
         return loaded
 
     def broken(self, reason: str) -> UsageError:
@@ -88,13 +98,15 @@ class Registration:
         self._add("augmenter", name, target, summary)
 
     def _add(self, kind: Kind, name: str, target: str, summary: str) -> None:
+        if not all(isinstance(text, str) for text in (name, target, summary)):
+            raise UsageError(f"a {kind}'s name, target and summary are text, not {name!r}, {target!r} and {summary!r}")
         if not name or set(name) & set(":=,/ \t\n"):
-            raise ValueError(f"'{name}' cannot name a {kind}: it is empty or holds one of : = , / or a space")
-        module, colon, attribute = target.partition(":")
-        if not (module and colon and attribute):
-            raise ValueError(f"the target of {kind} '{name}' is '{target}', not \"module:Class\"")
+            raise UsageError(f"'{name}' cannot name a {kind}: it is empty or holds one of : = , / or a space")
+        module, _, attribute = target.partition(":")
+        if not (module and attribute):
+            raise UsageError(f"the target of {kind} '{name}' is '{target}', not \"module:Class\"")
         if any(c.kind == kind and c.name == name for c in self.components):
-            raise ValueError(f"it registers the {kind} '{name}' twice")
+            raise UsageError(f"it registers the {kind} '{name}' twice")
         self.components.append(Component(kind, name, target, summary, *self._origin))
 
 
@@ -104,14 +116,18 @@ class Registry:
     `hook` calls the run hooks of every plugin, and of every listener that a run adds.
     """
 
-    def __init__(self, found: Sequence[EntryPoint] | None = None) -> None:
+    def __init__(self) -> None:
         self.components: list[Component] = []
         self.broken: list[Broken] = []
+        self.disabled: list[str] = []
+        self._seen: set[str] = set()
         self._plugins = pluggy.PluginManager("mtk")
         self._plugins.add_hookspecs(hookspecs)
-        disabled = {name.strip() for name in os.environ.get("MTK_DISABLE_PLUGINS", "").split(",")}
-        for entry_point in sorted(entry_points(group="mtk") if found is None else found, key=lambda e: e.name):
-            if entry_point.name not in disabled:
+        unwanted = {name.strip() for name in os.environ.get("MTK_DISABLE_PLUGINS", "").split(",")}
+        for entry_point in sorted(self._installed(), key=lambda e: e.name):
+            if entry_point.name in unwanted:
+                self.disabled.append(entry_point.name)
+            else:
                 self._add(entry_point)
 
     @property
@@ -132,8 +148,11 @@ class Registry:
             raise UsageError(f"The {kind} '{name}' is offered by {len(matches)} packages. Write {choices}.")
         for other in self.components:
             if name in (other.name, other.qualified):
-                raise UsageError(f"'{name}' is no {kind} but the name of a {other.kind}.")
-        message = f"There is no {kind} '{name}'. {nearest(name, {c.name for c in self.components if c.kind == kind})}"
+                raise UsageError(f"'{name}' is no {kind}: its kind is {other.kind}.")
+        known = {c.qualified if "/" in name else c.name for c in self.components if c.kind == kind}
+        message = f"There is no {kind} '{name}'. {nearest(name, known)}"
+        if self.disabled:
+            message += f" MTK_DISABLE_PLUGINS switches off {', '.join(self.disabled)}."
         if self.broken:
             reasons = "; ".join(f"'{b.plugin}' ({b.package} {b.version}): {b.reason}" for b in self.broken)
             message += f" These plugins are broken and may have brought it: {reasons}"
@@ -143,38 +162,88 @@ class Registry:
         """An instance of the component that `spec` names, with `arguments` and the options of `spec`."""
         component = self.find(kind, spec.name)
         cls = component.load()
-        options = read_options(cls, spec)
+        arguments_by_name = read_options(cls, spec)
         try:
-            return cls(*arguments, **options)
+            return cls(*arguments, **arguments_by_name)
         except MtkError:
             raise
         except ValueError as error:
             raise UsageError(f"'{spec}' cannot be built: {error}") from error
-        except Exception as error:
+        except FAILURES as error:
             raise component.broken(f"its constructor failed: {describe(error)}") from error
 
+    def _installed(self) -> Iterator[EntryPoint]:
+        """The entry points of every distribution on the path. One whose file cannot be read hides no other's."""
+        for distribution in distributions():
+            try:
+                yield from distribution.entry_points.select(group="mtk")
+            except Exception as error:
+                place = distribution.locate_file("")
+                reason = f"the entry points of a package in {place} cannot be read; install it again: {describe(error)}"
+                self.broken.append(Broken("unknown plugin", "unknown package", "", reason))
+
     def _add(self, entry_point: EntryPoint) -> None:
-        distribution = entry_point.dist
-        package, version = (distribution.name, distribution.version) if distribution else ("unknown package", "")
-        registration = Registration(entry_point.name, package, version)
+        package, version = "unknown package", ""
         try:
-            plugin = entry_point.load()
-            self._plugins.register(plugin, entry_point.name)
-            others = [p for p in self._plugins.get_plugins() if p is not plugin]
-            self._plugins.subset_hook_caller("mtk_register", others)(registry=registration)
-        except Exception as error:
-            self._plugins.unregister(name=entry_point.name) if self._plugins.has_plugin(entry_point.name) else None
+            package, version = _origin(entry_point)
+            name = f"{package}/{entry_point.name}"  # two packages may call a plugin alike
+            if name in self._seen:
+                return  # the same package again, further down the path: as for an import, the first one counts
+            self._seen.add(name)
+            registration = Registration(entry_point.name, package, version)
+            self._register(entry_point.load(), name, registration)
+        except FAILURES as error:
             self.broken.append(Broken(entry_point.name, package, version, describe(error)))
         else:
             self.components += registration.components
 
+    def _register(self, plugin: Any, name: str, registration: Registration) -> None:
+        """Let `plugin` fill in its registration. Raises, and forgets the plugin, if it breaks the contract."""
+        if self._plugins.is_registered(plugin):
+            raise UsageError(f"it is the same module as plugin '{self._plugins.get_name(plugin)}'")
+        self._plugins.register(plugin, name)
+        try:
+            if not self._plugins.get_hookcallers(plugin):
+                raise UsageError("it implements no hook of mtk: mark its mtk_register with @mtk.hookimpl")
+            self._plugins.check_pending()
+            others = [p for p in self._plugins.get_plugins() if p is not plugin]
+            self._plugins.subset_hook_caller("mtk_register", others)(registry=registration)
+            known = {(c.kind, c.qualified): c for c in self.components}
+            for component in registration.components:
+                if twin := known.get((component.kind, component.qualified)):
+                    raise UsageError(
+                        f"it registers the {component.kind} '{component.name}', and so does plugin '{twin.plugin}' of the "
+                        f"same package: nothing could tell them apart"
+                    )
+        except FAILURES:
+            self._plugins.unregister(plugin)
+            raise
 
-def describe(error: Exception) -> str:
-    """An exception in one line, with the place in the plugin's own code that raised it."""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None or trace.tb_frame.f_code.co_filename.startswith("<frozen"):
+
+def _origin(entry_point: EntryPoint) -> tuple[str, str]:
+    """The name and the version of its package. Raises UsageError if it has none: no run could record what it used."""
+    try:
+        assert entry_point.dist is not None
+        package, version = entry_point.dist.name, entry_point.dist.version
+    except Exception as error:
+        raise UsageError(f"the metadata of its package cannot be read; install it again: {describe(error)}") from error
+    if not (package and version):
+        raise UsageError("the metadata of its package lacks a name or a version; install it again")
+    return package, version
+
+
+# The places that an exception passes through on its way from a plugin to its message.
+_HOST = ("<frozen", *(str(Path(file).parent) for file in (__file__, importlib.__file__, pluggy.__file__)))
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line, with the last place in the plugin's own code where it was."""
+    text = " ".join(str(error).split())
+    if not isinstance(error, MtkError):  # whose message says it all
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    places = [(Path(frame.f_code.co_filename), line) for frame, line in walk_tb(error.__traceback__)]
+    places = [(file, line) for file, line in places if not str(file).startswith(_HOST)]
+    if not places:
         return text
-    return f"{text} ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})"
+    file, line = [(file, line) for file, line in places if file.parent == places[0][0].parent][-1]
+    return f"{text} ({file}:{line})"

@@ -62,12 +62,12 @@ class Option(msgspec.Struct, frozen=True):
 
 def options(component: type) -> dict[str, Option]:
     """The options of a component: the keyword-only arguments of its constructor, in their order."""
-    hints = typing.get_type_hints(component.__init__, include_extras=True)  # type: ignore[misc]
-    return {
-        p.name: Option(p.name, hints.get(p.name, str), p.default)
-        for p in inspect.signature(component).parameters.values()
-        if p.kind is p.KEYWORD_ONLY
-    }
+    found = [p for p in inspect.signature(component).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    # Only theirs are read: what annotates another argument may have been imported for the type checker alone.
+    annotations = {p.name: p.annotation for p in found if p.annotation is not p.empty}
+    names = getattr(component.__init__, "__globals__", {})  # type: ignore[misc]
+    hints = typing.get_type_hints(types.SimpleNamespace(__annotations__=annotations), names, include_extras=True)
+    return {p.name: Option(p.name, hints.get(p.name, str), p.default) for p in found}
 
 
 def read_options(component: type, spec: Spec) -> dict[str, Any]:
