@@ -1,11 +1,148 @@
-"""Where the tests find WordNet: in NLTK_DATA, or else in the folder that developers share, if it is there."""
+"""What tests of several kinds share: WordNet, an encoder small enough to train in a second, and a corpus it can learn.
+
+WordNet is found in NLTK_DATA, or else in the folder that developers share, if it is there.
+"""
 
 from __future__ import annotations
 
+import csv
 import os
+import string
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
+from random import Random
+
+import pytest
 
 _SHARED = Path(__file__).parents[2] / "shared" / "nltk_data"
 
 if _SHARED.is_dir():
     os.environ.setdefault("NLTK_DATA", str(_SHARED))  # read by NLTK when it is imported, here and in subprocesses
+
+
+@pytest.fixture(scope="session")
+def wordnet() -> None:
+    """Skips, and says so, where there is no WordNet."""
+    import mtk
+    from mtk_augment.wordnet import load
+
+    try:
+        load()
+    except mtk.UsageError as error:
+        pytest.skip(str(error))
+
+
+_MOODS = {
+    "bad": ("awful", "boring", "dull", "sad"),
+    "fine": ("fair", "plain", "quiet", "usual"),
+    "good": ("bright", "happy", "lovely", "warm"),
+}
+_SENTENCE = (("dog", "cat", "bird", "horse"), ("eats", "sees", "finds", "sells"), ("bread", "fish", "gold", "roses"))
+# What differs in a pair comes from words of its own, so that a head learns it whether it reads a pair jointly or not.
+_CHANGES = (("king", "queen", "cook"), ("paints", "hides", "takes"), ("hats", "books", "coins"))
+_WORDS = ("a", "the", "is", "was", "this", "and", *chain(*_MOODS.values(), *_SENTENCE, *_CHANGES))
+
+_TRAIN, _DEV, _TEST = 48, 24, 12
+
+_TASKS = """\
+[sst]
+kind = "classification"
+labels = ["bad", "fine", "good"]
+text = "sentence"
+label = "mood"
+id = "id"
+train = "sst-train.csv"
+dev = "sst-dev.csv"
+test = "sst-test.csv"
+
+[para]
+kind = "binary"
+text = ["first", "second"]
+label = "same"
+id = "id"
+train = "para-train.csv"
+dev = "para-dev.csv"
+
+[sts]
+kind = "regression"
+range = [0, 5]
+text = ["first", "second"]
+label = "score"
+id = "id"
+train = "sts-train.csv"
+dev = "sts-dev.csv"
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that `--encoder` reads: a BERT of two layers with random weights, and its WordPiece tokenizer."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    directory = tmp_path_factory.mktemp("tiny-encoder")
+    special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+    characters = string.ascii_lowercase + string.digits
+    pieces = (*special, *".,!?'", *characters, *(f"##{c}" for c in characters), *_WORDS)
+    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertModel(config, add_pooling_layer=False).save_pretrained(directory)
+    BertTokenizer(vocabulary, model_max_length=128).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that `--data` reads: `sst` (three moods of one text, with a test file), `para` (whether two texts are
+    equal, 0 or 1) and `sts` (how much of two texts is equal, 0 to 5). 48 training and 24 development rows each."""
+    directory = tmp_path_factory.mktemp("tiny-corpus")
+    (directory / "tasks.toml").write_text(_TASKS)
+    rng = Random(0)
+    for split, rows in (("train", _TRAIN), ("dev", _DEV)):
+        _write(directory / f"sst-{split}.csv", "id,sentence,mood", (_mood(i, rng) for i in range(rows)))
+        _write(directory / f"para-{split}.csv", "id,first,second,same", (_same(i, rng) for i in range(rows)))
+        _write(directory / f"sts-{split}.csv", "id,first,second,score", (_score(i, rng) for i in range(rows)))
+    _write(directory / "sst-test.csv", "id,sentence", (_mood(i, rng)[:2] for i in range(_TEST)))
+    return directory
+
+
+def _write(path: Path, header: str, rows: Iterable[tuple[str, ...]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header.split(","), *rows])
+
+
+def _mood(number: int, rng: Random) -> tuple[str, ...]:
+    mood = list(_MOODS)[number % len(_MOODS)]
+    return f"m{number}", f"the {rng.choice(_SENTENCE[0])} is {rng.choice(_MOODS[mood])}", mood
+
+
+def _same(number: int, rng: Random) -> tuple[str, ...]:
+    first = _sentence(rng)
+    return f"p{number}", " ".join(first), " ".join(_changed(first, 0 if number % 2 else 3, rng)), str(number % 2)
+
+
+def _score(number: int, rng: Random) -> tuple[str, ...]:
+    first, equal = _sentence(rng), number % 4
+    return f"s{number}", " ".join(first), " ".join(_changed(first, 3 - equal, rng)), f"{5 * equal / 3:.2f}"
+
+
+def _sentence(rng: Random) -> list[str]:
+    return [rng.choice(words) for words in _SENTENCE]
+
+
+def _changed(sentence: list[str], count: int, rng: Random) -> list[str]:
+    """The sentence with `count` of its words replaced."""
+    changed = list(sentence)
+    for place in rng.sample(range(len(sentence)), count):
+        changed[place] = rng.choice(_CHANGES[place])
+    return changed

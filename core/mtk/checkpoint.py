@@ -92,9 +92,9 @@ def load(
         if _digest(file) != digest:
             raise DataError(f"{file} is not what was saved: it was truncated or edited. Train again or restore the file.")
     registry = registry or Registry()
+    specs = {task: _find_head(task, head, registry) for task, head in card.heads.items()}
     place = choose_device(device)
     encoder = load_encoder(str(directory / "encoder"), card.pooling)
-    specs = {task: _find_head(task, head, registry) for task, head in card.heads.items()}
     model = Model(encoder, card.tasks, specs, card.max_length, registry)
     for task, head in card.heads.items():
         file = directory / "heads" / f"{task}.safetensors"
@@ -115,10 +115,10 @@ def _find_head(task: str, head: HeadCard, registry: Registry) -> Spec:
     own = f"{head.package}/{head.name.rpartition('/')[2]}"
     try:
         return Spec(registry.find("head", own).qualified, head.options)
-    except UsageError as error:
+    except UsageError:
         raise UsageError(
             f"Task '{task}' was trained with the head '{head.name}' of {head.package} {head.version}, which is not here. "
-            f"Install that package, and see `mtk list`. {error}"
+            f"Install that package; `mtk list` shows what there is.{registry.suspects()}"
         ) from None
 
 

@@ -8,11 +8,14 @@ from typing import Literal
 
 import torch
 
+from mtk.config import check
 from mtk.errors import MtkError, UsageError
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` (the GPU, if there is one), `cpu`, `cuda` or `cuda:N`. Raises UsageError for what this machine lacks."""
+    """`auto` (the GPU, if there is one), `cpu`, `cuda` or `cuda:N`. Raises UsageError for what this machine lacks, and for
+    any other name."""
+    check({"device": name})
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)

@@ -148,6 +148,8 @@ def _resolve(config: RunConfig, data: Mapping[str, TaskData], registry: Registry
         heads[name] = str(spec)
     used = {registry.find("combiner", Spec.parse(config.combiner).name)}
     used |= {registry.find("head", Spec.parse(head).name) for head in heads.values()}
+    augmenters = [per_task(config.augment, name, "") for name in data]
+    used |= {registry.find("augmenter", Spec.parse(text).name) for text in augmenters if text}
     versions = {name: version(name) for name in ("multitask-toolkit", "torch", "transformers")}
     return msgspec.structs.replace(
         config,

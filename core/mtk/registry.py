@@ -150,13 +150,15 @@ class Registry:
             if name in (other.name, other.qualified):
                 raise UsageError(f"'{name}' is no {kind}: its kind is {other.kind}.")
         known = {c.qualified if "/" in name else c.name for c in self.components if c.kind == kind}
-        message = f"There is no {kind} '{name}'. {nearest(name, known)}"
-        if self.disabled:
-            message += f" MTK_DISABLE_PLUGINS switches off {', '.join(self.disabled)}."
+        raise UsageError(f"There is no {kind} '{name}'. {nearest(name, known)}{self.suspects()}")
+
+    def suspects(self) -> str:
+        """The end of a message about something missing: the plugins that are installed and may have brought it."""
+        text = f" MTK_DISABLE_PLUGINS switches off {', '.join(self.disabled)}." if self.disabled else ""
         if self.broken:
             reasons = "; ".join(f"'{b.plugin}' ({b.package} {b.version}): {b.reason}" for b in self.broken)
-            message += f" These plugins are broken and may have brought it: {reasons}"
-        raise UsageError(message)
+            text += f" These plugins are broken and may have brought it: {reasons}"
+        return text
 
     def build(self, kind: Kind, spec: Spec, *arguments: Any) -> Any:
         """An instance of the component that `spec` names, with `arguments` and the options of `spec`."""

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 import torch
+from torch import Tensor
+from transformers import BertConfig, BertModel
+
 from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner
 from mtk.data.tokens import Batch
 from mtk.encoder import Encoder
@@ -14,8 +17,6 @@ from mtk.model import Model
 from mtk.registry import Registry
 from mtk.spec import Spec
 from mtk.task import Binary, Classification, Regression, Task
-from torch import Tensor
-from transformers import BertConfig, BertModel
 
 TASKS = [
     Task(name="sst", kind=Classification(("0", "1", "2")), text=("a",), label="y"),
@@ -61,9 +62,15 @@ class Extremes(GradientCombiner):
 def make_model() -> Model:
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, max_position_embeddings=32,
-        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
-    )  # fmt: skip
+        vocab_size=50,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
     model = Model(Encoder(BertModel(config), None, "mean"), TASKS, HEADS, 32, Registry()).double().eval()
     model.encoder.backbone.register_parameter("unused", torch.nn.Parameter(torch.ones(3, dtype=torch.float64)))
     return model

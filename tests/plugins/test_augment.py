@@ -36,14 +36,6 @@ seeds = st.integers(0, 2**32)
 alphas = st.floats(0.01, 1)
 
 
-@pytest.fixture(scope="module")
-def real_wordnet() -> None:
-    try:
-        wordnet.load()
-    except mtk.UsageError as error:
-        pytest.skip(str(error))
-
-
 @pytest.fixture
 def toy_wordnet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every word that starts with k has the synonym WORD~, and no other has any."""
@@ -70,7 +62,7 @@ def test_all_are_found_by_their_entry_point() -> None:
     assert {f"multitask-toolkit/{name}" for name in names} <= set(AUGMENTERS)
 
 
-@pytest.mark.usefixtures("real_wordnet")
+@pytest.mark.usefixtures("wordnet")
 @pytest.mark.parametrize("name", AUGMENTERS)
 @settings(max_examples=60, deadline=None)
 @given(sentence=sentences, seed=seeds)
@@ -96,7 +88,7 @@ def test_alpha_is_a_share(name: str, alpha: str) -> None:
 # synonym replacement
 
 
-@pytest.mark.usefixtures("real_wordnet")
+@pytest.mark.usefixtures("wordnet")
 @settings(max_examples=60, deadline=None)
 @given(sentence=sentences, seed=seeds, alpha=alphas)
 def test_replacement_leaves_other_words_alone(sentence: tuple[str, ...], seed: int, alpha: float) -> None:
@@ -126,14 +118,14 @@ def test_replacement_changes_the_share_asked_for(alpha: float, sentence: str, ch
         assert sum(word.endswith("~") for word in result) == changed
 
 
-@pytest.mark.usefixtures("real_wordnet")
+@pytest.mark.usefixtures("wordnet")
 @pytest.mark.parametrize("word", sorted(FUNCTION_WORDS))
 def test_function_words_have_no_synonyms(word: str) -> None:
     assert not wordnet.synonyms(word)
     assert not wordnet.synonyms(f"'{word.title()},")
 
 
-@pytest.mark.usefixtures("real_wordnet")
+@pytest.mark.usefixtures("wordnet")
 def test_synonyms_are_of_the_word_whatever_stands_around_it() -> None:
     assert "film" in wordnet.synonyms("movie")
     assert "motion picture" in wordnet.synonyms("movie")
@@ -159,7 +151,7 @@ def test_a_synonym_is_written_as_the_word_was(synonym: str, token: str, written:
 # random insertion
 
 
-@pytest.mark.usefixtures("real_wordnet")
+@pytest.mark.usefixtures("wordnet")
 @settings(max_examples=60, deadline=None)
 @given(sentence=sentences, seed=seeds, alpha=alphas)
 def test_insertion_adds_synonyms_of_the_sentence(sentence: tuple[str, ...], seed: int, alpha: float) -> None:

@@ -6,8 +6,9 @@ import pytest
 import torch
 from hypothesis import event, given
 from hypothesis import strategies as st
-from mtk_optimizers.pcgrad import PCGrad, project
 from torch import Tensor
+
+from mtk_optimizers.pcgrad import PCGrad, project
 
 
 def algorithm_1(gradients: Tensor, orders: Tensor) -> Tensor:

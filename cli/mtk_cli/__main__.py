@@ -1,0 +1,3 @@
+from mtk_cli import main
+
+main()

@@ -1,0 +1,25 @@
+"""`mtk augment`: a file enlarged by an augmenter, to look at it or to train elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import click
+
+
+@click.command("augment")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--with", "spec", required=True, metavar="SPEC", help="NAME:key=value,…,copies=N; see `mtk list`.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
+@click.option("--column", "columns", multiple=True, help="A column to change; give it again for another.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed writes the same file.")
+def command(file: Path, spec: str, out: Path, columns: tuple[str, ...], seed: int) -> None:
+    """Write a file with changed copies of its rows."""
+    from mtk.data.augmentation import build_augmenter
+    from mtk.data.augmented_file import augment_file
+    from mtk.registry import Registry
+
+    augmenter, copies = build_augmenter(Registry(), spec)
+    read, written = augment_file(file, out, augmenter, copies, Random(seed), columns or None)
+    click.echo(f"{out}: {written:,} rows from {read:,} of {file}")

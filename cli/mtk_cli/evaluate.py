@@ -1,0 +1,39 @@
+"""`mtk eval`: the metrics of a finished run on a split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from mtk_cli.settings import value
+
+
+@click.command("eval")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--data", metavar="DIR", help="Other data than the run's own.")
+@click.option("--split", type=click.Choice(["dev", "test", "train"]), default="dev", show_default=True)
+@click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
+@click.option("--bad-rows", type=value("bad_rows"), metavar="error|skip", help="As in the run unless given.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    run: Path,
+    data: str | None,
+    split: Literal["dev", "test", "train"],
+    device: str,
+    bad_rows: Literal["error", "skip"] | None,
+    as_json: bool,
+) -> None:
+    """Evaluate the model in the directory RUN."""
+    from mtk.evaluation import average
+    from mtk.pipeline import evaluate
+    from mtk_cli.output import print_json, scores, stdout
+
+    metrics = evaluate(run, data=data, split=split, device=device, bad_rows=bad_rows)
+    if as_json:
+        print_json({"run": str(run), "split": split, "metrics": metrics, "average": average(metrics)})
+        return
+    console = stdout()
+    console.print(f"{split}: average {average(metrics):.4f}", style="bold")
+    console.print(scores(metrics))

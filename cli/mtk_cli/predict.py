@@ -1,0 +1,46 @@
+"""`mtk predict`: a finished run's answer to each line of a file or of standard input."""
+
+from __future__ import annotations
+
+import json
+import sys
+from io import TextIOWrapper
+from pathlib import Path
+
+import click
+
+from mtk import UsageError
+from mtk.errors import nearest
+from mtk_cli.settings import value
+
+
+@click.command("predict")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("task")
+@click.argument("file", default="-", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, with the id.")
+def command(run: Path, task: str, file: Path, device: str, as_json: bool) -> None:
+    """Predict a task for each text of a file.
+
+    The model is that of the directory RUN. FILE is a .csv, .tsv or .jsonl file with the task's columns, or text with an
+    example a line and a tab between the texts of a pair; standard input is such text.
+    """
+    import mtk
+    from mtk.data.reading import parse_lines, read_texts
+
+    model = mtk.load(run, device=device)
+    if task not in model.tasks:
+        raise UsageError(f"{run} has no task '{task}'. {nearest(task, model.tasks)}")
+    asked = model.tasks[task]
+    if str(file) == "-":
+        # not sys.stdin itself: in some locales it lets bytes pass that are no UTF-8
+        split = parse_lines(TextIOWrapper(sys.stdin.buffer, encoding="utf-8"), asked, Path("standard input"))
+    else:
+        split = read_texts(file, asked)
+    texts = list(zip(*split.texts, strict=True)) if asked.pair else split.texts[0]
+    for row, prediction in zip(split.ids, model.predict(task, texts), strict=True):
+        if as_json:
+            click.echo(json.dumps({"id": row, "prediction": prediction}, ensure_ascii=False))
+        else:
+            click.echo(prediction if isinstance(prediction, str) else f"{prediction:.4f}")

@@ -1,0 +1,111 @@
+"""`mtk run`: a configuration from preset, file and flags, and the run it describes."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mtk.config import PRESETS, check, read_config
+from mtk_cli.settings import Setting, layered
+
+INTERRUPTED = 130  # the exit code that a shell expects of a program ended by Ctrl-C
+
+DATA, MODEL, TRAINING, MACHINE = "Data", "Model", "Training", "Machine"
+
+SETTINGS = [
+    Setting(DATA, "data", "--data", metavar="DIR", help="A directory of tasks, or the embedded corpus."),
+    Setting(DATA, "bad_rows", "--bad-rows", metavar="error|skip", help="End at an unreadable row, or leave it out."),
+    Setting(DATA, "limit", "--limit", metavar="N", help="Take at most N examples of each split."),
+    Setting(DATA, "augment", "--augment", metavar="SPEC", help="Enlarge training text: eda:alpha=0.2,copies=9."),
+    Setting(MODEL, "encoder", "--encoder", metavar="NAME", help="An alias, a directory or a hub id."),
+    Setting(MODEL, "pooling", "--pooling", metavar="mean|cls", help="What a sequence's embedding is."),
+    Setting(MODEL, "max_length", "--max-length", metavar="N", help="Tokens of a sequence; the rest is cut."),
+    Setting(
+        MODEL,
+        "heads",
+        "--head",
+        metavar="SPEC",
+        help="NAME:key=value,…; cnn for one text and concat-mlp for two unless given.",
+    ),
+    Setting(MODEL, "combiner", "--combiner", metavar="SPEC", help="What settles the tasks' gradients: NAME:key=value,…"),
+    Setting(MODEL, "dropout", "--dropout", metavar="SHARE", help="In every head with dropout that is given no other."),
+    Setting(TRAINING, "epochs", "--epochs", metavar="N", help="How often training goes through an epoch."),
+    Setting(
+        TRAINING,
+        "epoch",
+        "--epoch",
+        metavar="longest|shortest|N",
+        help="One pass over the longest or the shortest task, or N batches of each.",
+    ),
+    Setting(TRAINING, "steps", "--steps", metavar="N", help="Stop after N optimizer steps."),
+    Setting(TRAINING, "batch_size", "--batch-size", metavar="N", help="Examples of a task in one step."),
+    Setting(TRAINING, "accumulate", "--accumulate", metavar="N", help="Encode a batch in N parts, with less memory."),
+    Setting(TRAINING, "learning_rate", "--learning-rate", "--lr", metavar="RATE", help="The encoder's, at its highest."),
+    Setting(
+        TRAINING,
+        "head_learning_rate",
+        "--head-learning-rate",
+        "--head-lr",
+        metavar="RATE",
+        help="The heads', at its highest.",
+    ),
+    Setting(TRAINING, "weight_decay", "--weight-decay", metavar="RATE", help="AdamW's."),
+    Setting(TRAINING, "warmup", "--warmup", metavar="SHARE", help="The share of steps in which the rate rises."),
+    Setting(TRAINING, "clip_norm", "--clip-norm", metavar="NORM", help="The gradient's largest norm; 0 does not clip."),
+    Setting(MACHINE, "device", "--device", metavar="NAME", help="auto, cpu, cuda or cuda:N."),
+    Setting(MACHINE, "precision", "--precision", metavar="auto|fp32|bf16", help="Of the encoder's arithmetic."),
+    Setting(MACHINE, "seed", "--seed", metavar="N", help="Of everything random."),
+]
+
+
+class Sectioned(click.Command):
+    """A command whose help shows its options in sections, in the order in which they are declared."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for section, params in groupby(self.get_params(ctx), lambda p: getattr(p, "section", "Run")):
+            with formatter.section(section):
+                formatter.write_dl([record for p in params if (record := p.get_help_record(ctx))])
+
+
+@click.command("run", cls=Sectioned, params=SETTINGS)
+@click.option("--preset", type=click.Choice(sorted(PRESETS)), help="Start from the settings of a paper.")
+@click.option("--config", "file", type=click.Path(path_type=Path), help="A TOML file of settings, such as a run's own.")
+@click.option("--out", type=click.Path(path_type=Path), help="The run's directory; a new one in runs/ unless given.")
+@click.option("--quiet", is_flag=True, help="Print only what the run came to.")
+@click.option("--json", "as_json", is_flag=True, help="Print only one JSON object, at the end.")
+def command(preset: str | None, file: Path | None, out: Path | None, quiet: bool, as_json: bool, **settings: Any) -> None:
+    """Train an encoder on several tasks and evaluate it.
+
+    Without a flag it trains on an embedded corpus, with no network. A flag wins over --config, and that over --preset.
+    A SPEC is NAME or NAME:key=value,key=value; `mtk list` and `mtk show NAME` tell them.
+    """
+    given = {name: setting for name, setting in settings.items() if setting not in (None, {})}
+    config = check(layered(PRESETS[preset] if preset else {}, read_config(file) if file else {}, given))
+
+    import mtk
+    from mtk_cli.console import Quiet, Report
+    from mtk_cli.output import print_json, stdout
+
+    if as_json:
+        result = mtk.run(config, out=out, listeners=[])
+        print_json(
+            {
+                "out": str(result.out),
+                "metrics": result.best.metrics if result.best else None,
+                "average": result.best.average if result.best else None,
+                "epochs": result.epochs,
+                "steps": result.steps,
+                "seconds": result.seconds,
+                "examples_per_second": result.examples_per_second,
+            }
+        )
+    elif quiet:
+        result = mtk.run(config, out=out, listeners=[Quiet(stdout())])
+    else:
+        with Report(stdout()) as report:
+            result = mtk.run(config, out=out, listeners=[report])
+    if result.interrupted:
+        raise click.exceptions.Exit(INTERRUPTED)

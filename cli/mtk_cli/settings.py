@@ -1,0 +1,91 @@
+"""The flags that set a field of `RunConfig`: their types and defaults are the field's own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from types import NoneType
+from typing import Any, Union, get_args, get_origin
+
+import click
+import msgspec
+
+from mtk.config import RunConfig, check
+from mtk.spec import Option
+
+_TYPES = {field.name: field.type for field in msgspec.structs.fields(RunConfig)}
+_DEFAULTS = RunConfig()
+
+
+class Setting(click.Option):
+    """One field as a flag. It is None or empty unless the user gives it, so that it replaces nothing unasked.
+
+    A field by task can be given once for each task, as TASK=VALUE, and once for all of them, as VALUE.
+    """
+
+    def __init__(self, section: str, field: str, *flags: str, metavar: str, help: str) -> None:
+        self.section = section
+        default = getattr(_DEFAULTS, field)
+        by_task = any(get_origin(member) is dict for member in get_args(_TYPES[field]))
+        super().__init__(
+            [field, *flags],
+            type=_pair(field) if by_task else value(field),
+            multiple=by_task,
+            callback=_by_task if by_task else None,
+            metavar=f"[TASK=]{metavar}" if by_task else metavar,
+            help=help if default in (None, {}) else f"{help}  [default: {default}]",
+        )
+
+
+def value(field: str) -> Callable[[str], Any]:
+    """How click reads a value of `field`: as RunConfig says."""
+    members = [m for m in get_args(_TYPES[field]) if m is not NoneType and get_origin(m) is not dict]
+    is_union = get_origin(_TYPES[field]) is Union
+    option = Option(field, Union[tuple(members)] if is_union else _TYPES[field], None)  # noqa: UP007
+
+    def read(text: str) -> Any:
+        try:
+            setting = option.read(text)
+        except ValueError:
+            raise click.BadParameter(f"'{text}' will not do: it takes {option.type}.") from None
+        check({field: setting})  # what no annotation can say, such as how a device is named
+        return setting
+
+    return read
+
+
+def layered(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that the layers set together; a later layer wins. What it says of some tasks leaves the others as they
+    were; what it says of every task replaces all that was said."""
+    fields: dict[str, Any] = {}
+    for layer in layers:
+        for name, setting in layer.items():
+            if isinstance(setting, dict) and "*" not in setting:
+                below = fields.get(name, getattr(_DEFAULTS, name))
+                fields[name] = {**(below if isinstance(below, dict) else {"*": below}), **setting}
+            else:
+                fields[name] = setting
+    return fields
+
+
+def _pair(field: str) -> Callable[[str], tuple[str, Any]]:
+    """How click reads TASK=VALUE, or VALUE for every task: `*`."""
+    read_value = value(field)
+
+    def read(text: str) -> tuple[str, Any]:
+        before, equals, after = text.partition("=")
+        if not equals or ":" in before:  # the '=' of concat-mlp:dropout=0.3 belongs to an option
+            return "*", read_value(text)
+        if not (before and after):
+            raise click.BadParameter(f"'{text}' lacks a task or its value: write TASK=VALUE.")
+        return before, read_value(after)
+
+    return read
+
+
+def _by_task(ctx: click.Context, param: click.Parameter, pairs: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    for task, times in Counter(task for task, _ in pairs).items():
+        if times > 1:
+            target = "every task" if task == "*" else f"task '{task}'"
+            raise click.BadParameter(f"{target} is given {times} values.", ctx, param)
+    return dict(pairs)
