@@ -86,6 +86,10 @@ def run(
             interrupted = True
             if best is None:
                 directory.keep(model, {}, {})
+        except BaseException:
+            if best is None:
+                directory.remove()  # nothing half-written stays behind
+            raise
         else:
             _predict_tests(data, model if is_best else checkpoint.load(directory.model, device=str(device)), directory)
 

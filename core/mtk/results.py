@@ -10,6 +10,7 @@ runs/20261123-171500-sum-cnn-concat-mlp/
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -56,6 +57,10 @@ class RunDirectory:
         except OSError as error:
             raise UsageError(f"The run's directory {self.path} cannot be made: {error.strerror}.") from None
         (self.path / "config.toml").write_bytes(msgspec.toml.encode(_without_none(msgspec.to_builtins(config))))
+
+    def remove(self) -> None:
+        """Take back what was written."""
+        shutil.rmtree(self.path)
 
     @hookimpl
     def mtk_progressed(self, progress: Progress) -> None:
