@@ -210,7 +210,7 @@ def _plan(
         combiner=config.combiner,
         device=str(model.device),
         precision="bf16" if model.autocast else "fp32",
-        epochs=config.epochs,
+        epochs=trainer.epoch_count,
         steps=trainer.steps,
         out=out,
     )

@@ -5,7 +5,7 @@ runs/20261123-171500-sum-cnn-concat-mlp/
     metrics.jsonl       a line for each report and each evaluation, as they came
     model/              the best model, see `checkpoint`
     predictions/        TASK-dev-output.csv and TASK-test-output.csv, as CS224N hands them in
-    summary.json        the best scores, the time, the versions
+    summary.json        the best scores, the number of steps, the time
 """
 
 from __future__ import annotations

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import cycle, islice
 from random import Random
 
 import torch
@@ -38,10 +40,9 @@ class Trainer:
         self.report = report
         self.sizes = {task: per_task(config.batch_size, task, BATCH_SIZE) for task in train}
         self.turns = combiner.turns()
-        self.rounds = self._rounds()
-        self.steps = config.epochs * self.rounds * len(self.turns)
-        if config.steps is not None:
-            self.steps = min(self.steps, config.steps)
+        self.steps_per_epoch = self._rounds() * len(self.turns)
+        self.steps = min(config.epochs * self.steps_per_epoch, config.steps or sys.maxsize)
+        self.epoch_count = math.ceil(self.steps / self.steps_per_epoch)
         self.step = self.epoch = 0
         self.examples = 0
         self.seconds = 0.0
@@ -56,31 +57,24 @@ class Trainer:
             task: shuffled(tokens.lengths, self.sizes[task], Random(f"{self.config.seed} {task}"))
             for task, tokens in self.train.items()
         }
-        for epoch in range(1, self.config.epochs + 1):
+        for epoch in range(1, self.epoch_count + 1):
             self.epoch = epoch
             self._epoch(streams)
             yield epoch
-            if self.step >= self.steps:
-                return
 
     def _epoch(self, streams: Mapping[str, Iterator[list[int]]]) -> None:
         self.model.train()
         began = reported = time.perf_counter()
         seen = 0
-        for _ in range(self.rounds):
-            for turn in self.turns:
-                batches = {task: self._parts(task, next(streams[task])) for task in turn}
-                self._outcomes.append(self._optimize(batches))
-                seen += sum(len(part) for parts in batches.values() for part in parts)
-                self.step += 1
-                now = time.perf_counter()
-                if now - reported >= REPORT_SECONDS:
-                    reported = now
-                    self.report(self._progress(seen / (now - began)))
-                if self.step >= self.steps:
-                    break
-            if self.step >= self.steps:
-                break
+        for turn in islice(cycle(self.turns), min(self.steps_per_epoch, self.steps - self.step)):
+            batches = {task: self._parts(task, next(streams[task])) for task in turn}
+            self._outcomes.append(self._optimize(batches))
+            self.step += 1
+            seen += sum(len(part) for parts in batches.values() for part in parts)
+            now = time.perf_counter()
+            if now - reported >= REPORT_SECONDS:
+                reported = now
+                self.report(self._progress(seen / (now - began)))
         if self._outcomes:
             self.report(self._progress(seen / (time.perf_counter() - began)))
         self.seconds += time.perf_counter() - began
@@ -100,6 +94,7 @@ class Trainer:
         return [self.train[task].batch(examples[i : i + size]) for i in range(0, len(examples), size)]
 
     def _rounds(self) -> int:
+        """How often every task has its turn in an epoch."""
         passes = [math.ceil(len(tokens) / self.sizes[task]) for task, tokens in self.train.items()]
         match self.config.epoch:
             case "longest":
