@@ -1,0 +1,92 @@
+"""Epochs, turns and steps: how often which task is trained, and how far the learning rate has come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mtk.config import RunConfig, check
+from mtk.data.layout import read_tasks
+from mtk.encoder import load_encoder
+from mtk.events import Progress
+from mtk.model import Model
+from mtk.registry import Registry
+from mtk.spec import Spec
+from mtk.trainer import Trainer
+
+
+def trainer(
+    encoder: Path, corpus: Path, combiner: str = "sum", reports: list[Progress] | None = None, **settings: object
+) -> Trainer:
+    data = read_tasks(str(corpus), limit={"sst": 40, "para": 24, "sts": 10})
+    registry = Registry()
+    torch.manual_seed(0)
+    specs = {name: Spec("linear") for name in data}
+    model = Model(load_encoder(str(encoder), "mean"), [d.task for d in data.values()], specs, 32, registry)
+    config: RunConfig = check({"batch_size": 8, "learning_rate": 1e-3, **settings})
+    tokens = {name: model.tokenize(name, d.train) for name, d in data.items()}
+    report = (lambda _: None) if reports is None else reports.append
+    return Trainer(model, registry.build("combiner", Spec(combiner), list(data)), tokens, config, report)
+
+
+@pytest.mark.parametrize(("epoch", "rounds"), [("longest", 5), ("shortest", 2), (3, 3)])
+@pytest.mark.parametrize(("combiner", "turns"), [("sum", 1), ("round-robin", 3)])
+def test_an_epoch_is_a_pass_over_the_longest_or_the_shortest_task_or_so_many_rounds(
+    tiny_encoder: Path, tiny_corpus: Path, epoch: str | int, rounds: int, combiner: str, turns: int
+) -> None:
+    trained = trainer(tiny_encoder, tiny_corpus, combiner, epochs=2, epoch=epoch)
+    assert trained.steps == 2 * rounds * turns
+    assert list(trained.epochs()) == [1, 2]
+    assert trained.step == trained.steps
+
+
+def test_a_batch_size_of_its_own_counts_in_the_passes(tiny_encoder: Path, tiny_corpus: Path) -> None:
+    assert trainer(tiny_encoder, tiny_corpus, batch_size={"sst": 20}, epochs=1).steps == 2  # 16 by default for the others
+
+
+def test_steps_end_training_and_are_evaluated_after(tiny_encoder: Path, tiny_corpus: Path) -> None:
+    trained = trainer(tiny_encoder, tiny_corpus, epochs=10, steps=7)
+    assert list(trained.epochs()) == [1, 2]
+    assert trained.step == 7
+
+
+def test_the_learning_rate_rises_and_falls_to_nothing(tiny_encoder: Path, tiny_corpus: Path) -> None:
+    reports: list[Progress] = []
+    trained = trainer(tiny_encoder, tiny_corpus, reports=reports, epochs=4, epoch=5, warmup=0.5)
+    rates = []
+    for _ in trained.epochs():
+        rates.append(reports[-1].learning_rate)
+    assert rates == pytest.approx([5e-4, 1e-3, 5e-4, 0])
+
+
+def test_in_round_robin_a_task_leaves_the_heads_of_others_alone(tiny_encoder: Path, tiny_corpus: Path) -> None:
+    trained = trainer(tiny_encoder, tiny_corpus, "round-robin", epochs=1, steps=1, warmup=0.0)
+    before = {task: [p.clone() for p in trained.model.head(task).parameters()] for task in trained.model.tasks}
+    list(trained.epochs())
+    changed = {
+        task: any(not torch.equal(p, b) for p, b in zip(trained.model.head(task).parameters(), before[task], strict=True))
+        for task in trained.model.tasks
+    }
+    assert changed == {"sst": True, "para": False, "sts": False}
+
+
+def test_vectors_do_not_decay(tiny_encoder: Path, tiny_corpus: Path) -> None:
+    for group in trainer(tiny_encoder, tiny_corpus, weight_decay=0.1).optimizer.param_groups:
+        assert group["weight_decay"] == (0.1 if group["params"][0].ndim > 1 else 0.0)
+        assert len({p.ndim > 1 for p in group["params"]}) == 1
+
+
+@pytest.mark.parametrize("combiner", ["sum", "pcgrad"])
+def test_accumulation_trains_the_same_model(tiny_encoder: Path, tiny_corpus: Path, combiner: str) -> None:
+    """In eval mode, for dropout draws another mask for another batch."""
+    states = []
+    for parts in (1, 3):
+        trained = trainer(tiny_encoder, tiny_corpus, combiner, accumulate=parts, epochs=1, steps=3, dropout=0.0)
+        trained.model.train = lambda mode=True: trained.model  # type: ignore[method-assign]
+        trained.model.eval()
+        torch.manual_seed(1)
+        list(trained.epochs())
+        states.append(torch.cat([p.detach().flatten() for p in trained.model.parameters()]))
+    torch.testing.assert_close(states[0], states[1], atol=2e-5, rtol=1e-3)
