@@ -13,7 +13,8 @@ The smallest combiner:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -21,7 +22,21 @@ from torch import Tensor, nn
 class Combiner(nn.Module, ABC):
     """What all three kinds share. The constructor gets the tasks' names; its keyword-only arguments are the options that
     a user can set, `NAME:key=value`. Parameters and buffers are trained, moved and saved with the model. Everything runs
-    on the device it is given: no `.item()`, no `.cpu()`, no branch on a tensor's value.
+    on the device it is given: no `.item()`, no `.cpu()`, no branch on a tensor's value. What it is given stays as it is.
+    """
+
+    uses_host: ClassVar[bool] = False
+    """True for a method that cannot keep to that, such as one that calls a solver in NumPy. Every step then waits for the
+    device; `mtk.testing` asks of all others that they never do."""
+
+    declares: ClassVar[frozenset[str]] = frozenset()
+    """What is promised beyond this contract; `mtk.testing` tests each of it. Write g for the encoder's gradient:
+
+    - `non-conflicting`: no task's gradient has a negative inner product with g;
+    - `non-conflicting-for-two`: the same, where there are two tasks;
+    - `permutation-equivariant`: reordering the tasks leaves g as it is, or its mean, where the method is random;
+    - `scale-equivariant`: losses and gradients c times as large, c > 0, make g c times as large;
+    - `single-task-identity`: with one task, g is that task's gradient.
     """
 
     def __init__(self, tasks: Sequence[str]) -> None:
@@ -31,6 +46,10 @@ class Combiner(nn.Module, ABC):
     def turns(self) -> list[tuple[str, ...]]:
         """Which tasks share an optimizer step, turn after turn. By default there is one turn, for all tasks."""
         return [self.tasks]
+
+    def after_step(self, losses: Callable[[], Tensor]) -> None:
+        """The optimizer has made its step. `losses()` gives the losses [T] of the same batches again, as the model is now,
+        without gradients; it costs a forward pass, and nothing where it is not called. By default it is not."""
 
 
 class LossCombiner(Combiner):

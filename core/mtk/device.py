@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 
 from mtk.config import check
-from mtk.errors import MtkError, UsageError
+from mtk.errors import MtkError, UsageError, is_out_of_memory
 
 
 def choose_device(name: str) -> torch.device:
@@ -45,9 +45,8 @@ def out_of_memory_explained() -> Iterator[None]:
     """Turn running out of memory into a message that says which knob to turn."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        on_cpu = "can't allocate memory" in str(error)  # torch has no exception of its own for it there
-        if not (isinstance(error, torch.OutOfMemoryError | MemoryError) or on_cpu):
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
             raise
         raise MtkError(
             "Out of memory. Make the step smaller: --accumulate 2 (the same result in two parts), a smaller --batch-size "

@@ -31,3 +31,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"Did you mean {' or '.join(close)}?"
     return f"Known: {', '.join(known)}."
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the machine's memory ran out, or the device's. Told by torch's words, so that it needs no torch."""
+    on_cpu = "can't allocate memory" in str(error)  # torch has no exception of its own for it there
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or on_cpu
+
+
+def in_words(error: BaseException) -> str:
+    """An exception in one line."""
+    text = " ".join(str(error).split())
+    if isinstance(error, MtkError):  # whose message says it all
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

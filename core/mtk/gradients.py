@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner
 from mtk.data.tokens import Batch
 from mtk.model import Model
+from mtk.promise import broken, calling, tensor
 
 Parts = Sequence[Batch]
 """One task's batch, in as many parts as it is accumulated from."""
@@ -34,6 +35,7 @@ class Outcome:
     tasks: tuple[str, ...]
     losses: Tensor  # [T]
     gramian: Tensor | None  # [T, T], where the combiner needed it
+    decision: Tensor | None  # what the combiner made of them: weights [T], or its gradient's norm []; None for a plain sum
 
 
 class Rows:
@@ -62,6 +64,13 @@ class Rows:
             parameter.grad = part.view_as(parameter)
 
 
+_DECISIONS: dict[type[Combiner], tuple[str, str]] = {
+    LossCombiner: ("scalarize", "a scalar with the derivatives"),
+    GramianCombiner: ("weights", "the weights"),
+    GradientCombiner: ("combine", "a gradient of norm"),
+}
+
+
 class Engine:
     """Fills in the gradients of a model for one step of one turn. What to do with them is the caller's."""
 
@@ -75,14 +84,37 @@ class Engine:
         The gradients of the last step must have been cleared."""
         tasks = tuple(batches)
         combiner = self.combiner
-        gramian = None
+        gramian = decision = None
         if isinstance(combiner, LossCombiner) and combiner.additive:
             losses = torch.stack([self._backward(task, batches[task]) for task in tasks])
         elif isinstance(combiner, LossCombiner) and all(len(parts) == 1 for parts in batches.values()):
-            losses = self._backward_of_scalar(combiner, batches)
+            losses, decision = self._backward_of_scalar(combiner, batches)
         else:
-            losses, gramian = self._backward_by_rows(batches)
-        return Outcome(tasks, losses, gramian)
+            losses, gramian, decision = self._backward_by_rows(batches)
+        return Outcome(tasks, losses, gramian, decision)
+
+    @torch.no_grad()
+    def losses(self, batches: Mapping[str, Parts]) -> Tensor:
+        """The tasks' losses [T] alone."""
+        return torch.stack(
+            [
+                torch.stack([self.model.loss(task, part) * (len(part) / sum(map(len, parts))) for part in parts]).sum()
+                for task, parts in batches.items()
+            ]
+        )
+
+    def check(self, outcomes: Sequence[Outcome]) -> None:
+        """Raises UsageError, naming the combiner, if it made something infinite or NaN of what was finite.
+        Waits for the device: call it where something else does too."""
+        decided = [(outcome, outcome.decision) for outcome in outcomes if outcome.decision is not None]
+        if not decided or torch.cat([decision.flatten() for _, decision in decided]).isfinite().all():
+            return
+        method, gave = next(names for kind, names in _DECISIONS.items() if isinstance(self.combiner, kind))
+        for outcome, decision in decided:
+            given = outcome.losses if outcome.gramian is None else outcome.gramian
+            if given.isfinite().all() and not decision.isfinite().all():
+                reason = f"its {method} promises finite numbers, and gave {gave} {decision.tolist()}"
+                raise broken(self.combiner, method, reason)
 
     def _backward(self, task: str, parts: Parts) -> Tensor:
         """The mean loss of a task's whole batch, its gradient added to what is there."""
@@ -94,18 +126,19 @@ class Engine:
             losses.append(loss.detach())
         return torch.stack(losses).sum()
 
-    def _backward_of_scalar(self, combiner: LossCombiner, batches: Mapping[str, Parts]) -> Tensor:
+    def _backward_of_scalar(self, combiner: LossCombiner, batches: Mapping[str, Parts]) -> tuple[Tensor, Tensor]:
         scales = [torch.ones((), device=self.model.device) for _ in batches]
         graphs = [
             self.model.loss(task, parts[0], scale) for (task, parts), scale in zip(batches.items(), scales, strict=True)
         ]
         losses = torch.stack([loss.detach() for loss in graphs])
-        for scale, share in zip(scales, _slopes(combiner, losses), strict=True):
+        slopes = _slopes(combiner, losses)
+        for scale, share in zip(scales, slopes, strict=True):
             scale.copy_(share)
         torch.autograd.backward(graphs)
-        return losses
+        return losses, slopes
 
-    def _backward_by_rows(self, batches: Mapping[str, Parts]) -> tuple[Tensor, Tensor | None]:
+    def _backward_by_rows(self, batches: Mapping[str, Parts]) -> tuple[Tensor, Tensor | None, Tensor]:
         combiner, rows = self.combiner, self._rows_for(len(batches))
         losses = []
         for row, (task, parts) in enumerate(batches.items()):
@@ -114,15 +147,19 @@ class Engine:
         matrix, gramian, stacked = rows.matrix[: len(batches)], None, torch.stack(losses)
         with torch.no_grad():
             if isinstance(combiner, GradientCombiner):
-                rows.give(combiner.combine(matrix))
-                return stacked, None
+                with calling(combiner, "combine"):
+                    gradient = combiner.combine(matrix)
+                rows.give(tensor(combiner, "combine", gradient, matrix[0].shape, matrix.device))
+                return stacked, None, torch.linalg.vector_norm(gradient)
             if isinstance(combiner, GramianCombiner):
                 gramian = matrix @ matrix.T
-                weights = combiner.weights(gramian)
+                with calling(combiner, "weights"):
+                    weights = combiner.weights(gramian)
+                tensor(combiner, "weights", weights, stacked.shape, matrix.device)
         if isinstance(combiner, LossCombiner):
             weights = _slopes(combiner, stacked)
         rows.give(weights.to(matrix.dtype) @ matrix)
-        return stacked, gramian
+        return stacked, gramian, weights
 
     def _rows_for(self, count: int) -> Rows:
         if self._rows is None:
@@ -135,6 +172,9 @@ class Engine:
 def _slopes(combiner: LossCombiner, losses: Tensor) -> Tensor:
     """The gradient of the combiner's scalar by the losses [T]; its own parameters receive theirs on the way."""
     losses = losses.clone().requires_grad_()
-    combiner.scalarize(losses).backward()
-    assert losses.grad is not None
+    with calling(combiner, "scalarize"):
+        scalar = combiner.scalarize(losses)
+        tensor(combiner, "scalarize", scalar, (), losses.device).backward()
+    if losses.grad is None:
+        raise broken(combiner, "scalarize", "its scalarize does not depend on the losses")
     return losses.grad

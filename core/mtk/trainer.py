@@ -20,6 +20,7 @@ from mtk.data.tokens import Batch, TokenizedSplit
 from mtk.events import Progress
 from mtk.gradients import Engine, Outcome
 from mtk.model import Model
+from mtk.promise import calling
 
 # Losses are fetched from the device so many seconds apart; in between, nothing waits for it.
 REPORT_SECONDS = 1.0
@@ -87,6 +88,8 @@ class Trainer:
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
+        with calling(self.combiner, "after_step"):
+            self.combiner.after_step(lambda: self.engine.losses(batches))
         return outcome
 
     def _parts(self, task: str, examples: list[int]) -> list[Batch]:
@@ -105,6 +108,7 @@ class Trainer:
                 return rounds
 
     def _progress(self, examples_per_second: float) -> Progress:
+        self.engine.check(self._outcomes)
         losses: dict[str, list[Tensor]] = {}
         cosines: dict[str, list[Tensor]] = {}
         for outcome in self._outcomes:
