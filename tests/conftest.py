@@ -6,9 +6,11 @@ WordNet is found in NLTK_DATA, or else in the folder that developers share, if i
 from __future__ import annotations
 
 import csv
+import importlib
 import os
 import string
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -31,6 +33,42 @@ def wordnet() -> None:
         load()
     except mtk.UsageError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Puts a distribution on the path, as an installer would: modules, metadata and entry points."""
+    monkeypatch.delenv("MTK_DISABLE_PLUGINS", raising=False)
+    before = set(sys.modules)
+
+    def install(
+        package: str,
+        modules: dict[str, str],
+        plugins: dict[str, str] | None = None,
+        *,
+        metadata: bytes | None = None,
+        entry_points: bytes | None = None,
+        directory: str = "site",
+        requires: str = "",
+    ) -> Path:
+        site = tmp_path / directory
+        info = site / f"{package.replace('-', '_')}-1.2.dist-info"
+        info.mkdir(parents=True)
+        for module, source in modules.items():
+            (site / f"{module}.py").write_text(source)
+        lines = "".join(f"{name} = {module}\n" for name, module in (plugins or {m: m for m in modules}).items())
+        (info / "entry_points.txt").write_bytes(f"[mtk]\n{lines}".encode() if entry_points is None else entry_points)
+        text = f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.2\n"
+        text += f"Requires-Dist: {requires}\n" if requires else ""
+        (info / "METADATA").write_bytes(text.encode() if metadata is None else metadata)
+        monkeypatch.syspath_prepend(site)
+        importlib.invalidate_caches()
+        return site
+
+    yield install
+    for module in set(sys.modules) - before:
+        if str(tmp_path) in (getattr(sys.modules[module], "__file__", None) or ""):
+            del sys.modules[module]
 
 
 _MOODS = {

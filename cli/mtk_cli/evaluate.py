@@ -12,7 +12,7 @@ from mtk_cli.settings import value
 
 @click.command("eval")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--data", metavar="DIR", help="Other data than the run's own.")
+@click.option("--data", metavar="NAME|DIR", help="Other data than the run's own.")
 @click.option("--split", type=click.Choice(["dev", "test", "train"]), default="dev", show_default=True)
 @click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
 @click.option("--bad-rows", type=value("bad_rows"), metavar="error|skip", help="As in the run unless given.")

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from mtk.registry import Registry
+    from mtk.registry import Component, Registry
 
 
 @click.command("list")
-@click.option("--verbose", is_flag=True, help="Show each component's plugin and class too.")
+@click.option("--verbose", is_flag=True, help="Show each component's plugin, its class, and where the code or data lie.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
-def command(verbose: bool, as_json: bool) -> None:
+@click.pass_context
+def command(ctx: click.Context, verbose: bool, as_json: bool) -> None:
     """List what is installed, and what is broken.
 
-    Heads, combiners and augmenters of every plugin, whoever published it.
+    What every plugin brings, whoever published it. A plugin registers to be listed; nothing else of it is imported.
     """
     from mtk.registry import Registry
     from mtk_cli.output import print_json, stdout, table
 
-    found = rows(Registry())
+    toolkit = ctx.find_root().command
+    commands = toolkit.commands if isinstance(toolkit, click.Group) else ()
+    found = rows(Registry(), commands, places=verbose or as_json)
     if as_json:
         print_json(found)
         return
-    more = ["plugin", "target"] if verbose else []
+    more = ["plugin", "target", "place"] if verbose else []
     listing = table("kind", "name", "summary", "package", "status", *more)
     listing.columns[1].no_wrap = True  # a name can be copied
     for row in found:
@@ -35,11 +39,18 @@ def command(verbose: bool, as_json: bool) -> None:
     stdout().print(listing)
 
 
-def rows(registry: Registry) -> list[dict[str, str]]:
-    """A row for each component, then one for each broken plugin."""
+def rows(registry: Registry, commands: Collection[str], *, places: bool) -> list[dict[str, str]]:
+    """A row for each component, then one for each broken plugin. `commands` are mtk's own, which keep their names; `places`
+    has the disk searched for where each component lies."""
     from mtk.registry import KINDS
 
     offers = Counter((c.kind, c.name) for c in registry.components)
+
+    def status(component: Component) -> str:
+        if component.kind == "command" and component.name in commands:
+            return "broken: mtk has a command of this name itself"
+        return "ok" if offers[component.kind, component.name] == 1 else f"ambiguous: write {component.qualified}"
+
     components = [
         {
             "kind": c.kind,
@@ -47,9 +58,10 @@ def rows(registry: Registry) -> list[dict[str, str]]:
             "summary": c.summary,
             "package": c.package,
             "version": c.version,
-            "status": "ok" if offers[c.kind, c.name] == 1 else f"ambiguous: write {c.qualified}",
+            "status": status(c),
             "plugin": c.plugin,
-            "target": c.target,
+            "target": c.target or c.hub_id,
+            "place": str(c.place() or "not installed") if places else "",
         }
         for c in sorted(registry.components, key=lambda c: (KINDS.index(c.kind), c.name))
     ]
@@ -63,6 +75,7 @@ def rows(registry: Registry) -> list[dict[str, str]]:
             "status": f"broken: {b.reason}",
             "plugin": b.plugin,
             "target": "",
+            "place": "",
         }
         for b in registry.broken
     ]

@@ -16,11 +16,11 @@ INTERRUPTED = 130  # the exit code that a shell expects of a program ended by Ct
 DATA, MODEL, TRAINING, MACHINE = "Data", "Model", "Training", "Machine"
 
 SETTINGS = [
-    Setting(DATA, "data", "--data", metavar="DIR", help="A directory of tasks, or the embedded corpus."),
+    Setting(DATA, "data", "--data", metavar="NAME|DIR", help="A task set by name, or a directory of tasks."),
     Setting(DATA, "bad_rows", "--bad-rows", metavar="error|skip", help="End at an unreadable row, or leave it out."),
     Setting(DATA, "limit", "--limit", metavar="N", help="Take at most N examples of each split."),
     Setting(DATA, "augment", "--augment", metavar="SPEC", help="Enlarge training text: eda:alpha=0.2,copies=9."),
-    Setting(MODEL, "encoder", "--encoder", metavar="NAME", help="An alias, a directory or a hub id."),
+    Setting(MODEL, "encoder", "--encoder", metavar="NAME", help="An encoder by name, a directory or a hub id."),
     Setting(MODEL, "pooling", "--pooling", metavar="mean|cls", help="What a sequence's embedding is."),
     Setting(MODEL, "max_length", "--max-length", metavar="N", help="Tokens of a sequence; the rest is cut."),
     Setting(
@@ -58,6 +58,7 @@ SETTINGS = [
     Setting(MACHINE, "device", "--device", metavar="NAME", help="auto, cpu, cuda or cuda:N."),
     Setting(MACHINE, "precision", "--precision", metavar="auto|fp32|bf16", help="Of the encoder's arithmetic."),
     Setting(MACHINE, "seed", "--seed", metavar="N", help="Of everything random."),
+    Setting(MACHINE, "listen", "--listen", metavar="SPEC", help="A listener, such as tensorboard; again for another."),
 ]
 
 
@@ -82,7 +83,7 @@ def command(preset: str | None, file: Path | None, out: Path | None, quiet: bool
     Without a flag it trains on an embedded corpus, with no network. A flag wins over --config, and that over --preset.
     A SPEC is NAME or NAME:key=value,key=value; `mtk list` and `mtk show NAME` tell them.
     """
-    given = {name: setting for name, setting in settings.items() if setting not in (None, {})}
+    given = {name: setting for name, setting in settings.items() if setting not in (None, {}, ())}
     config = check(layered(PRESETS[preset] if preset else {}, read_config(file) if file else {}, given))
 
     import mtk

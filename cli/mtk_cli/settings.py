@@ -20,7 +20,8 @@ _DEFAULTS = RunConfig()
 class Setting(click.Option):
     """One field as a flag. It is None or empty unless the user gives it, so that it replaces nothing unasked.
 
-    A field by task can be given once for each task, as TASK=VALUE, and once for all of them, as VALUE.
+    A field by task can be given once for each task, as TASK=VALUE, and once for all of them, as VALUE. A field that is a
+    list takes a value each time it is given.
     """
 
     def __init__(self, section: str, field: str, *flags: str, metavar: str, help: str) -> None:
@@ -30,15 +31,17 @@ class Setting(click.Option):
         super().__init__(
             [field, *flags],
             type=_pair(field) if by_task else value(field),
-            multiple=by_task,
+            multiple=by_task or get_origin(_TYPES[field]) is list,
             callback=_by_task if by_task else None,
             metavar=f"[TASK=]{metavar}" if by_task else metavar,
-            help=help if default in (None, {}) else f"{help}  [default: {default}]",
+            help=help if default in (None, {}, []) else f"{help}  [default: {default}]",
         )
 
 
 def value(field: str) -> Callable[[str], Any]:
-    """How click reads a value of `field`: as RunConfig says."""
+    """How click reads a value of `field`: as RunConfig says; of a list, one of its items."""
+    if get_origin(_TYPES[field]) is list:
+        return str
     members = [m for m in get_args(_TYPES[field]) if m is not NoneType and get_origin(m) is not dict]
     is_union = get_origin(_TYPES[field]) is Union
     option = Option(field, Union[tuple(members)] if is_union else _TYPES[field], None)  # noqa: UP007

@@ -9,6 +9,7 @@ import click
 
 from mtk import UsageError
 from mtk.errors import nearest
+from mtk_cli import foreign
 
 if TYPE_CHECKING:
     from mtk.registry import Component, Registry
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def command(name: str, as_json: bool) -> None:
     """Show a component's options and paper.
 
-    NAME is a head, a combiner or an augmenter; write package/NAME where two packages offer one name.
+    NAME is of any kind that `mtk list` shows; write package/NAME where two packages offer one name.
     """
     from mtk.registry import Registry
     from mtk_cli.output import print_json, stdout, table
@@ -32,7 +33,8 @@ def command(name: str, as_json: bool) -> None:
     console = stdout()
     for card in cards:
         console.print(f"{card['kind']} {card['name']}: {card['summary']}", style="bold")
-        console.print(f"{card['target']}, from plugin {card['plugin']} of {card['package']} {card['version']}\n")
+        origin = f"from plugin {card['plugin']} of {card['package']} {card['version']}\n"
+        console.print(f"{card['target']}, {origin}" if card["target"] else origin)
         if card["description"]:
             console.print(card["description"] + "\n")
         if card["options"]:
@@ -41,7 +43,7 @@ def command(name: str, as_json: bool) -> None:
                 default = "must be given" if option["required"] else str(option["default"]).lower()
                 options.add_row(option["name"], option["type"], default)
             console.print(options)
-        else:
+        elif card["kind"] in CONFIGURABLE:
             console.print("It has no options.\n")
 
 
@@ -51,15 +53,31 @@ def named(registry: Registry, name: str) -> list[Component]:
     if not found:
         hint = " A broken plugin may have brought it; `mtk list` shows them." if registry.broken else ""
         known = {c.name for c in registry.components}
-        raise UsageError(f"There is no head, combiner or augmenter '{name}'. {nearest(name, known)}{hint}")
+        raise UsageError(f"Nothing is called '{name}'. {nearest(name, known)}{hint}")
     return found
 
 
 def describe(component: Component) -> dict[str, Any]:
-    """All there is to know of a component. Imports it: raises UsageError where it is broken."""
+    """All there is to know of a component. Imports its code, or looks into its folder: raises UsageError where it is broken,
+    DataError where its `tasks.toml` is."""
+    options, description = _DESCRIBERS.get(component.kind, _describe_class)(component)
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "summary": component.summary,
+        "package": component.package,
+        "version": component.version,
+        "plugin": component.plugin,
+        "target": component.target,
+        "options": options,
+        "description": description,
+    }
+
+
+def _describe_class(component: Component) -> tuple[list[dict[str, Any]], str]:
     from mtk.spec import options
 
-    cls: Any = component.load()
+    cls = component.load()
     described = [
         {
             "name": option.name,
@@ -71,14 +89,26 @@ def describe(component: Component) -> dict[str, Any]:
     ]
     if component.kind == "augmenter":  # which every augmenter takes, beside its constructor's
         described.append({"name": "copies", "type": "int, ≥ 1", "default": cls.copies, "required": False})
-    return {
-        "kind": component.kind,
-        "name": component.name,
-        "summary": component.summary,
-        "package": component.package,
-        "version": component.version,
-        "plugin": component.plugin,
-        "target": component.target,
-        "options": described,
-        "description": inspect.cleandoc(cls.__doc__ or ""),
-    }
+    return described, inspect.cleandoc(cls.__doc__ or "")
+
+
+def _describe_tasks(component: Component) -> tuple[list[dict[str, Any]], str]:
+    from mtk.data.layout import list_tasks
+
+    folder = component.folder()
+    tasks = (f"{task.name}: {task.kind}, {'pairs' if task.pair else 'single texts'}" for task in list_tasks(folder))
+    return [], "\n".join([*tasks, f"In {folder}"])
+
+
+def _describe_encoder(component: Component) -> tuple[list[dict[str, Any]], str]:
+    place = component.place()
+    return [], f"In {place}" if place else f"Taken from the hub: {component.hub_id or 'it has no id there'}"
+
+
+def _describe_command(component: Component) -> tuple[list[dict[str, Any]], str]:
+    command = foreign.load(component)
+    return [], f"{inspect.cleandoc(command.help or '')}\n\n`mtk {component.name} --help` shows its options.".strip()
+
+
+_DESCRIBERS = {"tasks": _describe_tasks, "encoder": _describe_encoder, "command": _describe_command}
+CONFIGURABLE = {"head", "combiner", "augmenter", "listener"}

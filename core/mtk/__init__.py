@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mtk.checkpoint import load
     from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner
     from mtk.config import RunConfig
+    from mtk.events import Evaluation, Plan, Progress, Result
     from mtk.head import Encoding, Head
     from mtk.pipeline import run
     from mtk.registry import Registration, Registry
@@ -25,12 +26,16 @@ _HOME = {
     "Augmenter": "mtk.augmenter",
     "Combiner": "mtk.combiner",
     "Encoding": "mtk.head",
+    "Evaluation": "mtk.events",
     "GradientCombiner": "mtk.combiner",
     "GramianCombiner": "mtk.combiner",
     "Head": "mtk.head",
     "LossCombiner": "mtk.combiner",
+    "Plan": "mtk.events",
+    "Progress": "mtk.events",
     "Registration": "mtk.registry",
     "Registry": "mtk.registry",
+    "Result": "mtk.events",
     "RunConfig": "mtk.config",
     "load": "mtk.checkpoint",
     "run": "mtk.pipeline",
@@ -41,13 +46,17 @@ __all__ = [
     "Combiner",
     "DataError",
     "Encoding",
+    "Evaluation",
     "GradientCombiner",
     "GramianCombiner",
     "Head",
     "LossCombiner",
     "MtkError",
+    "Plan",
+    "Progress",
     "Registration",
     "Registry",
+    "Result",
     "RunConfig",
     "UsageError",
     "hookimpl",

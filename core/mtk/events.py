@@ -1,4 +1,4 @@
-"""What a run tells of itself while it goes on. Each is a plain record; the hooks of `hookspecs` carry them."""
+"""What a run tells of itself while it goes on. Each is a record to read; the hooks of `hookspecs` carry them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     precision: str
     epochs: int
     steps: int  # optimizer steps in the whole run
+    differences: list[str]  # a line for each version that is not the one in the configuration it repeats
     out: Path
 
 

@@ -10,7 +10,12 @@
     def mtk_register(registry):
         registry.head("bilinear", "mtk_bilinear.head:Bilinear", summary="u'Wv between two sentence embeddings")
 
-A hook takes those of its arguments that it names.
+A hook takes those of its arguments that it names. The four run hooks are heard by plugins' modules, by the listeners that
+`--listen` names, and by the objects given to `mtk.run(listeners=…)`. What they get is a record to read and not to change:
+the others get the same one. The model, the optimizer and the data are not among it, so listening changes no run.
+
+A plugin's hook that raises is not called again in that run, which goes on; a warning of the logger `mtk` names the plugin,
+its package and the line. Of an object given to `mtk.run` the exception is the caller's own, and ends the run.
 """
 
 from __future__ import annotations
@@ -29,25 +34,29 @@ hookimpl = pluggy.HookimplMarker("mtk")
 
 @hookspec
 def mtk_register(registry: Registration) -> None:
-    """Name the components that this plugin brings. Import nothing heavy here: a component is named by "module:Class"
-    and imported when a run uses it."""
+    """Name what this plugin brings. Import nothing heavy here: everything is named by a text such as "module:Class" and
+    imported when it is used."""
 
 
 @hookspec
 def mtk_run_started(plan: Plan) -> None:
-    """What will run, before it runs: tasks, sizes, heads, combiner, device, precision."""
+    """What will run, before it runs: tasks, sizes, heads, combiner, device, precision. The run's directory, `plan.out`, is
+    there; a listener may write files of its own into it."""
 
 
 @hookspec
 def mtk_progressed(progress: Progress) -> None:
-    """Every few optimizer steps: the losses of each task since the last call, and the pace."""
+    """Every second or so, between two optimizer steps: the losses of each task since the last call, and the pace. Training
+    waits until the hook returns."""
 
 
 @hookspec
 def mtk_evaluated(evaluation: Evaluation) -> None:
-    """The development sets have been evaluated: every task's metrics and their average."""
+    """The development sets have been evaluated: every task's metrics and their average. If they are the best so far, the
+    model has been saved."""
 
 
 @hookspec
 def mtk_run_finished(result: Result) -> None:
-    """The run has ended and its directory is complete."""
+    """The run has ended, by itself or by Ctrl-C, and its directory is complete. A run that an error ends does not get
+    here."""

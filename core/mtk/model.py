@@ -14,6 +14,7 @@ from mtk.data.tokens import Batch, TokenizedSplit
 from mtk.encoder import Encoder
 from mtk.errors import UsageError, nearest
 from mtk.head import Encoding, Head
+from mtk.promise import calling, tensor
 from mtk.registry import Registry
 from mtk.spec import Spec
 from mtk.task import Task
@@ -59,13 +60,16 @@ class Model(nn.Module):
         return next(self.parameters()).device
 
     def forward(self, task: str, batch: Batch, gradient_scale: Tensor | None = None) -> Tensor:
-        """Logits [examples, outputs] in the precision of the weights; `gradient_scale` as `Encoder.forward` takes it."""
+        """Logits [examples, outputs] in the precision of the weights; `gradient_scale` as `Encoder.forward` takes it.
+
+        Raises UsageError, naming the head, if it fails or gives anything else."""
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
             encoding = self.encoder(batch.inputs, gradient_scale)
-            if batch.sequences == 1:
-                logits: Tensor = self.head(task)(encoding)
-            else:
-                logits = self.head(task)(*_halves(encoding))
+            head, texts = self.head(task), (encoding,) if batch.sequences == 1 else _halves(encoding)
+            with calling(head, "forward"):
+                given = head(*texts)
+            shape = (len(batch), self.tasks[task].kind.outputs)
+            logits: Tensor = tensor(head, "forward", given, shape, encoding.embedding.device)
         return logits if self.autocast is None else logits.float()
 
     def loss(self, task: str, batch: Batch, gradient_scale: Tensor | None = None) -> Tensor:

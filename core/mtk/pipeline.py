@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -14,20 +12,23 @@ import msgspec
 import torch
 
 from mtk import checkpoint
+from mtk.audience import Audience
 from mtk.config import RunConfig, check, per_task, read_config
 from mtk.data import Split, TaskData
 from mtk.data.augmentation import augment_split, build_augmenter
-from mtk.data.layout import read_tasks
+from mtk.data.layout import find_data, read_tasks
 from mtk.device import choose_device, choose_precision, out_of_memory_explained
 from mtk.encoder import load_encoder
 from mtk.errors import DataError, UsageError, nearest
 from mtk.evaluation import Metrics, average, evaluate_splits
 from mtk.events import Evaluation, Plan, Result, TaskPlan
 from mtk.model import Model
-from mtk.registry import Registry
+from mtk.registry import Kind, Registry
+from mtk.rehearsal import rehearse
 from mtk.results import RunDirectory
 from mtk.spec import Spec, options
 from mtk.trainer import Trainer
+from mtk.versions import changed_versions, used_versions
 
 
 def run(
@@ -47,30 +48,32 @@ def run(
     """
     config = check(settings) if config is None else config
     registry = registry or Registry()
-    hook = registry.hook
     device = choose_device(config.device)
 
-    data = read_tasks(config.data, bad_rows=config.bad_rows, limit=config.limit)
-    config = _resolve(config, data, registry)
+    data = read_tasks(find_data(config.data, registry), bad_rows=config.bad_rows, limit=config.limit)
+    asked, config = config, _resolve(config, data, registry)
     combiner_spec = Spec.parse(config.combiner)
     combiner = registry.build("combiner", combiner_spec, list(data))
     specs = {name: Spec.parse(per_task(config.heads, name, "")) for name in data}
+    audience = Audience(registry, config.listen)
     directory = RunDirectory.choose(out, [spec.name for spec in (combiner_spec, *specs.values())])
     training = _augment(config, data, registry)
 
     with out_of_memory_explained():
         torch.manual_seed(config.seed)
-        encoder = load_encoder(config.encoder, config.pooling)
+        encoder = load_encoder(config.encoder, config.pooling, registry)
         model = Model(encoder, [d.task for d in data.values()], specs, config.max_length, registry).to(device)
         model.autocast = choose_precision(config.precision, device)
         dev = {name: model.tokenize(name, d.dev) for name, d in data.items()}
         train = {name: model.tokenize(name, split) for name, split in training.items()}
-        trainer = Trainer(model, combiner.to(device), train, config, lambda p: hook.mtk_progressed(progress=p))
+        rehearse(model, registry.build("combiner", combiner_spec, list(data)).to(device), train)
+        trainer = Trainer(model, combiner.to(device), train, config, lambda p: audience.tell("mtk_progressed", progress=p))
 
         directory.create(config)
         for listener in (directory, *listeners):
-            registry.listen(listener)
-        hook.mtk_run_started(plan=_plan(config, data, training, model, trainer, directory.path))
+            audience.join(listener)
+        differences = changed_versions(asked.versions, config.versions)
+        audience.tell("mtk_run_started", plan=_plan(config, data, training, model, trainer, differences, directory.path))
         began, best, interrupted = time.perf_counter(), None, False
         try:
             for epoch in trainer.epochs():
@@ -81,7 +84,7 @@ def run(
                 if is_best:
                     best = evaluation
                     directory.keep(model, predictions, dev)
-                hook.mtk_evaluated(evaluation=evaluation)
+                audience.tell("mtk_evaluated", evaluation=evaluation)
         except KeyboardInterrupt:
             interrupted = True
             if best is None:
@@ -102,7 +105,7 @@ def run(
         best=best,
         interrupted=interrupted,
     )
-    hook.mtk_run_finished(result=result)
+    audience.tell("mtk_run_finished", result=result)
     return result
 
 
@@ -117,8 +120,9 @@ def evaluate(
     """The metrics of a run's model on a split of the data that it was trained on, or of other data with the same tasks."""
     path = Path(path)
     config = check(read_config(path / "config.toml"))
-    model = checkpoint.load(path, device=device, precision=config.precision)
-    found = read_tasks(data or config.data, bad_rows=bad_rows or config.bad_rows)
+    registry = Registry()
+    model = checkpoint.load(path, device=device, precision=config.precision, registry=registry)
+    found = read_tasks(find_data(data or config.data, registry), bad_rows=bad_rows or config.bad_rows)
     splits: dict[str, Split] = {}
     for name in model.tasks:
         if name not in found:
@@ -150,23 +154,18 @@ def _resolve(config: RunConfig, data: Mapping[str, TaskData], registry: Registry
         if "dropout" in options(registry.find("head", spec.name).load()) and "dropout" not in spec.options:
             spec = Spec(spec.name, {**spec.options, "dropout": str(config.dropout)})
         heads[name] = str(spec)
-    used = {registry.find("combiner", Spec.parse(config.combiner).name)}
-    used |= {registry.find("head", Spec.parse(head).name) for head in heads.values()}
-    augmenters = [per_task(config.augment, name, "") for name in data]
-    used |= {registry.find("augmenter", Spec.parse(text).name) for text in augmenters if text}
-    versions = {name: version(name) for name in ("multitask-toolkit", "torch", "transformers")}
-    return msgspec.structs.replace(
+    config = msgspec.structs.replace(
         config,
-        data=_absolute(config.data),
-        encoder=_absolute(config.encoder),
+        data=_absolute("tasks", config.data, registry),
+        encoder=_absolute("encoder", config.encoder, registry),
         heads=heads,
-        versions={"python": sys.version.split()[0], **versions, **{c.package: c.version for c in used}},
     )
+    return msgspec.structs.replace(config, versions=used_versions(config, list(data), registry))
 
 
-def _absolute(name: str) -> str:
-    """A directory as it is found from anywhere; any other name as it is."""
-    return str(Path(name).resolve()) if Path(name).is_dir() else name
+def _absolute(kind: Kind, name: str, registry: Registry) -> str:
+    """A directory as it is found from anywhere; what a plugin offers, and any other name, as it is."""
+    return str(Path(name).resolve()) if not registry.offers(kind, name) and Path(name).is_dir() else name
 
 
 def _augment(config: RunConfig, data: Mapping[str, TaskData], registry: Registry) -> dict[str, Split]:
@@ -186,6 +185,7 @@ def _plan(
     training: Mapping[str, Split],
     model: Model,
     trainer: Trainer,
+    differences: list[str],
     out: Path,
 ) -> Plan:
     return Plan(
@@ -212,6 +212,7 @@ def _plan(
         precision="bf16" if model.autocast else "fp32",
         epochs=trainer.epoch_count,
         steps=trainer.steps,
+        differences=differences,
         out=out,
     )
 

@@ -82,7 +82,9 @@ def test_a_broken_promise_is_named(result: Any) -> None:
 
 
 def test_a_failing_augmenter_is_named_with_the_place() -> None:
-    with pytest.raises(mtk.UsageError, match=r"Promise is broken: it failed on 'one .*': KeyError.*test_augmentation.py:"):
+    with pytest.raises(
+        mtk.UsageError, match=r"Promise is broken: its __call__ failed on 'one .*': KeyError.*test_augmentation.py:"
+    ):
         augment_split(PAIRS, Promise(KeyError("x")), 1, Random(0))
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from mtk.data import TaskData
-from mtk.data.layout import read_tasks
+from mtk.data.layout import find_data, list_tasks, read_tasks
 from mtk.errors import DataError, UsageError
+from mtk.registry import Registry
 from mtk.task import Binary, Classification, Regression
 
 CS224N = Path(os.environ.get("MTK_CS224N") or Path(__file__).parents[3] / "shared" / "data" / "cs224n")
@@ -40,7 +41,7 @@ def corpus(root: Path, tasks: str) -> Path:
     ],
 )
 def test_a_kind_is_what_its_table_says(tmp_path: Path, kind: str, expected: object) -> None:
-    tasks = read_tasks(str(corpus(tmp_path, f"[my-task_1]\n{kind}\n{COLUMNS}")))
+    tasks = read_tasks(corpus(tmp_path, f"[my-task_1]\n{kind}\n{COLUMNS}"))
     assert list(tasks) == ["my-task_1"]
     assert tasks["my-task_1"].task.kind == expected
     assert tasks["my-task_1"].test is None
@@ -49,7 +50,7 @@ def test_a_kind_is_what_its_table_says(tmp_path: Path, kind: str, expected: obje
 def test_every_key_reaches_the_task(tmp_path: Path) -> None:
     keys = 'text = "a"\nlabel = "y"\nid = "b"\nseparator = ","\nprediction = "Guess"\n'
     files = f'train = "train.csv"\ndev = "{tmp_path}/dev.csv"\ntest = "test.csv"\n'
-    data = read_tasks(str(corpus(tmp_path, f'[mood]\nkind = "binary"\n{keys}{files}')))["mood"]
+    data = read_tasks(corpus(tmp_path, f'[mood]\nkind = "binary"\n{keys}{files}'))["mood"]
     task = data.task
     assert (task.name, task.text, task.label) == ("mood", ("a",), "y")
     assert (task.id, task.separator, task.prediction) == ("b", ",", "Guess")
@@ -96,7 +97,7 @@ BAD_TABLES = {
 @pytest.mark.parametrize(("table", "reason"), BAD_TABLES.values(), ids=BAD_TABLES)
 def test_a_mistake_in_a_table_is_named(tmp_path: Path, table: str, reason: str) -> None:
     with pytest.raises(DataError) as error:
-        read_tasks(str(corpus(tmp_path, f"[good]\n{BINARY}\n[bad]\n{table}")))
+        read_tasks(corpus(tmp_path, f"[good]\n{BINARY}\n[bad]\n{table}"))
     assert str(error.value).startswith(f"{tmp_path / 'tasks.toml'}: in [bad]: ")
     assert reason in str(error.value)
     assert "$" not in str(error.value)  # the library's name for the whole table
@@ -117,13 +118,13 @@ def test_a_mistake_in_a_table_is_named(tmp_path: Path, table: str, reason: str) 
 )
 def test_a_mistake_in_the_file_is_named(tmp_path: Path, tasks: str, reason: str) -> None:
     with pytest.raises(DataError, match=re.escape(f"{tmp_path / 'tasks.toml'}: {reason}")):
-        read_tasks(str(corpus(tmp_path, tasks)))
+        read_tasks(corpus(tmp_path, tasks))
 
 
 def test_a_tasks_toml_in_another_encoding_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "tasks.toml").write_bytes(b"# caf\xe9\n")
     with pytest.raises(DataError, match="this is not TOML"):
-        read_tasks(str(tmp_path))
+        read_tasks(tmp_path)
 
 
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
@@ -131,23 +132,39 @@ def test_a_file_that_tasks_toml_names_must_be_there(tmp_path: Path, split: str) 
     root = corpus(tmp_path, f'[para]\n{BINARY}test = "test.csv"')
     (root / f"{split}.csv").unlink()
     with pytest.raises(DataError, match=rf"{split}\.csv: it cannot be read"):
-        read_tasks(str(root))
+        read_tasks(root)
 
 
 def test_what_is_no_directory_is_a_mistake_of_usage(tmp_path: Path) -> None:
     for data in (tmp_path / "absent", corpus(tmp_path, f"[para]\n{BINARY}") / "tasks.toml"):
         with pytest.raises(UsageError, match=re.escape(f"--data: {data} ")):
-            read_tasks(str(data))
+            find_data(str(data), Registry())
 
 
 def test_what_no_file_system_holds_is_an_error() -> None:
-    with pytest.raises(DataError, match="it cannot be read: File name too long"):
-        read_tasks("x" * 5000)
+    with pytest.raises(UsageError, match="cannot be read: File name too long"):
+        find_data("x" * 5000, Registry())
+
+
+@pytest.mark.parametrize(("data", "answer"), [("sampel", "Did you mean sample?"), ("/no/where", "Known: sample.")])
+def test_what_is_neither_a_directory_nor_a_task_set_is_answered_with_the_nearest(data: str, answer: str) -> None:
+    with pytest.raises(UsageError, match=f"--data: {data} does not exist.*{re.escape(answer)}"):
+        find_data(data, Registry())
+
+
+def test_a_task_set_is_found_by_its_name_wherever_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sample").mkdir()
+    monkeypatch.chdir(tmp_path)
+    found = find_data("sample", Registry())
+    assert (found / "tasks.toml").is_file()
+    assert find_data("multitask-toolkit/sample", Registry()) == found
+    assert find_data("./sample", Registry()) == Path("sample")
+    assert [task.name for task in list_tasks(found)] == ["sst", "para", "sts"]
 
 
 def test_a_directory_without_a_corpus_says_what_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no tasks\.toml, .* ids-sst-train\.csv, quora-train\.csv, sts-train\.csv"):
-        read_tasks(str(tmp_path))
+        read_tasks(tmp_path)
 
 
 def test_bad_rows_are_an_error_or_skipped(tmp_path: Path) -> None:
@@ -155,8 +172,8 @@ def test_bad_rows_are_an_error_or_skipped(tmp_path: Path) -> None:
     with (root / "dev.csv").open("a") as dev:
         dev.write("seven,eight,\n")
     with pytest.raises(DataError, match=r"dev\.csv:5: 'y' is empty"):
-        read_tasks(str(root))
-    data = read_tasks(str(root), bad_rows="skip")["para"]
+        read_tasks(root)
+    data = read_tasks(root, bad_rows="skip")["para"]
     assert len(data.dev) == 3
     assert data.dev.skipped == [f"{root / 'dev.csv'}:5: 'y' is empty"]
     assert data.train.skipped == []
@@ -167,7 +184,7 @@ def test_bad_rows_are_an_error_or_skipped(tmp_path: Path) -> None:
 )
 def test_a_limit_caps_every_split(tmp_path: Path, limit: int | dict[str, int], lengths: list[int]) -> None:
     table = BINARY + 'test = "test.csv"\n'
-    tasks = read_tasks(str(corpus(tmp_path, f"[one]\n{table}[two]\n{table}")), limit=limit)
+    tasks = read_tasks(corpus(tmp_path, f"[one]\n{table}[two]\n{table}"), limit=limit)
     for data, length in zip(tasks.values(), lengths, strict=True):
         assert data.test is not None
         assert [len(data.train), len(data.dev), len(data.test)] == [length] * 3
@@ -176,7 +193,7 @@ def test_a_limit_caps_every_split(tmp_path: Path, limit: int | dict[str, int], l
 
 def test_a_limit_on_an_unknown_task_is_a_mistake_of_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"'paar'.*Did you mean para"):
-        read_tasks(str(corpus(tmp_path, f"[para]\n{BINARY}")), limit={"paar": 3})
+        read_tasks(corpus(tmp_path, f"[para]\n{BINARY}"), limit={"paar": 3})
 
 
 SST = "\tid\tsentence\tsentiment\n0\ta\t one .\t3\n"
@@ -185,7 +202,7 @@ SST = "\tid\tsentence\tsentiment\n0\ta\t one .\t3\n"
 def test_the_cs224n_layout_may_come_in_part(tmp_path: Path) -> None:
     (tmp_path / "ids-sst-train.csv").write_text(SST)
     (tmp_path / "ids-sst-dev.csv").write_text(SST)
-    tasks = read_tasks(str(tmp_path))
+    tasks = read_tasks(tmp_path)
     assert list(tasks) == ["sst"]
     assert tasks["sst"].train.texts == (["one ."],)
     assert tasks["sst"].test is None
@@ -195,14 +212,14 @@ def test_the_cs224n_layout_may_come_in_part(tmp_path: Path) -> None:
 def test_a_task_of_the_cs224n_layout_needs_both_files(tmp_path: Path, there: str, missing: str) -> None:
     (tmp_path / f"ids-sst-{there}.csv").write_text(SST)
     with pytest.raises(DataError, match=f"ids-sst-{missing}.csv: the file is missing"):
-        read_tasks(str(tmp_path))
+        read_tasks(tmp_path)
 
 
 @needs_cs224n
 def test_the_cs224n_data_has_two_broken_rows() -> None:
     with pytest.raises(DataError, match=r"quora-dev\.csv:2577: 'is_duplicate' is empty \(and 1 more\)"):
-        read_tasks(str(CS224N))
-    tasks = read_tasks(str(CS224N), bad_rows="skip")
+        read_tasks(CS224N)
+    tasks = read_tasks(CS224N, bad_rows="skip")
     sizes = {name: (len(data.train), len(data.dev)) for name, data in tasks.items()}
     assert sizes == {"sst": (8544, 1101), "para": (13507, 20212), "sts": (6040, 863)}
     skipped = {name: data.train.skipped + data.dev.skipped for name, data in tasks.items()}
@@ -213,7 +230,7 @@ def test_the_cs224n_data_has_two_broken_rows() -> None:
 
 @pytest.fixture(scope="module")
 def sample() -> dict[str, TaskData]:
-    return read_tasks("sample")
+    return read_tasks(find_data("sample", Registry()))
 
 
 @pytest.mark.parametrize("name", ["sst", "para", "sts"])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 import mtk
+from mtk.audience import Audience
+from mtk.encoder import locate
 from mtk.registry import Broken, Component, Registry
 from mtk.spec import Spec
 
@@ -37,40 +39,6 @@ def registers(*calls: str) -> str:
 
 def offers(target: str, name: str = "clinic", kind: str = "head") -> str:
     return registers(f"registry.{kind}('{name}', '{target}', summary='s')")
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Puts a distribution on the path, as an installer would: modules, metadata and entry points."""
-    monkeypatch.delenv("MTK_DISABLE_PLUGINS", raising=False)
-    before = set(sys.modules)
-
-    def install(
-        package: str,
-        modules: dict[str, str],
-        plugins: dict[str, str] | None = None,
-        *,
-        metadata: bytes | None = None,
-        entry_points: bytes | None = None,
-        directory: str = "site",
-    ) -> Path:
-        site = tmp_path / directory
-        info = site / f"{package.replace('-', '_')}-1.2.dist-info"
-        info.mkdir(parents=True)
-        for module, source in modules.items():
-            (site / f"{module}.py").write_text(source)
-        lines = "".join(f"{name} = {module}\n" for name, module in (plugins or {m: m for m in modules}).items())
-        (info / "entry_points.txt").write_bytes(f"[mtk]\n{lines}".encode() if entry_points is None else entry_points)
-        text = f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.2\n"
-        (info / "METADATA").write_bytes(text.encode() if metadata is None else metadata)
-        monkeypatch.syspath_prepend(site)
-        importlib.invalidate_caches()
-        return site
-
-    yield install
-    for module in set(sys.modules) - before:
-        if str(tmp_path) in (getattr(sys.modules[module], "__file__", None) or ""):
-            del sys.modules[module]
 
 
 def only_broken(registry: Registry) -> Broken:
@@ -176,8 +144,40 @@ def test_a_plugin_may_listen_to_a_run_and_bring_nothing(install: Install) -> Non
     registry = Registry()
     assert registry.broken == []
     assert brought(registry) == []
-    registry.hook.mtk_progressed(progress="step 1")
+    Audience(registry, []).tell("mtk_progressed", progress="step 1")
     assert sys.modules["clinic"].heard == ["step 1"]
+
+
+def test_data_is_found_in_its_package_which_is_not_imported(install: Install) -> None:
+    calls = (
+        "registry.tasks('cases', 'clinic_data:sets/cases', summary='s')",
+        "registry.encoder('doctor', 'clinic_data:doctor', hub_id='clinic/doctor', summary='s')",
+        "registry.encoder('nurse', 'clinic_absent:nurse', hub_id='clinic/nurse', summary='s')",
+        "registry.encoder('porter', hub_id='clinic/porter', summary='s')",
+    )
+    site = install("clinic", {"clinic": registers(*calls)})
+    for folder in ("sets/cases", "doctor"):
+        (site / "clinic_data" / folder).mkdir(parents=True)
+    (site / "clinic_data" / "__init__.py").write_text("raise AssertionError")
+    registry = Registry()
+    assert registry.broken == []
+    assert registry.find("tasks", "cases").folder() == site / "clinic_data" / "sets" / "cases"
+    assert locate("doctor", registry) == str(site / "clinic_data" / "doctor")
+    assert [locate(name, registry) for name in ("clinic/nurse", "porter", "nobody")] == [
+        "clinic/nurse", "clinic/porter", "nobody",
+    ]  # fmt: skip
+
+
+def test_a_component_knows_its_file_without_being_imported(install: Install) -> None:
+    site = install("clinic", {"clinic": offers("clinic_ward.bed:Head"), "clinic_beside": ""}, {"clinic": "clinic"})
+    (site / "clinic_ward").mkdir()
+    (site / "clinic_ward" / "__init__.py").write_text("raise AssertionError")
+    (site / "clinic_ward" / "bed.py").write_text("raise AssertionError")
+    registry = Registry()
+    assert registry.find("head", "clinic").place() == site / "clinic_ward" / "bed.py"
+    for component in registry.components:
+        assert component.place(), component
+    assert "clinic_ward" not in sys.modules
 
 
 # What is switched off --------------------------------------------------------------------------------------------------
@@ -188,7 +188,8 @@ def test_a_disabled_plugin_is_not_even_imported(install: Install, monkeypatch: p
     monkeypatch.setenv("MTK_DISABLE_PLUGINS", "no-such-plugin, clinic,heads")
     registry = Registry()
     assert registry.broken == []
-    assert {c.kind for c in registry.components} == {"combiner", "augmenter"}
+    assert "head" not in {c.kind for c in registry.components}
+    assert "combiner" in {c.kind for c in registry.components}
     assert "clinic" not in sys.modules
     with pytest.raises(
         mtk.UsageError, match=r"no head 'cnn'. There are none. MTK_DISABLE_PLUGINS switches off clinic, heads"
@@ -223,6 +224,9 @@ TWICE = "registry.head('clinic', 'clinic:Head', summary='s')"
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
+        (offers("a.b:folder", kind="tasks"), "the target of task set 'clinic' is 'a.b:folder', not \"package:folder\""),
+        (offers("", kind="encoder"), "the target of encoder 'clinic' is '', not \"package:folder\""),
+        (registers("registry.tasks('clinic', 'clinic:x', summary='s')") + "    1 / 0", "ZeroDivisionError: "),
         ("\nimport nowhere_to_be_found", "ModuleNotFoundError: No module named 'nowhere_to_be_found' ({file}:2)"),
         ("def f(:", "SyntaxError: invalid syntax (clinic.py, line 1)"),
         ("import sys\nsys.exit(3)", "SystemExit: 3 ({file}:2)"),
@@ -272,7 +276,7 @@ def test_a_broken_plugin_hears_of_no_run(install: Install) -> None:
     install("clinic", {"clinic": registers("raise KeyError") + listens})
     registry = Registry()
     only_broken(registry)
-    registry.hook.mtk_progressed(progress=None)
+    Audience(registry, []).tell("mtk_progressed", progress=None)
 
 
 def test_one_module_is_one_plugin(install: Install) -> None:
@@ -302,6 +306,42 @@ def test_a_plugin_whose_package_cannot_be_named_is_broken(install: Install, meta
 def test_entry_points_that_cannot_be_read_hide_no_others(install: Install, entry_points: bytes) -> None:
     site = install("clinic", {"clinic": ""}, entry_points=entry_points)
     assert f"the entry points of a package in {site}" in only_broken(Registry()).reason
+
+
+@pytest.mark.parametrize(
+    ("requires", "fits"),
+    [
+        ("multitask-toolkit", True),
+        ("multitask-toolkit>=0.1", True),
+        ("multitask_toolkit (>=0.1)", True),
+        ("torch>=99", True),
+        ("multitask-toolkit-extras>=99", True),
+        ('multitask-toolkit>=99; extra == "test"', True),
+        ("multitask-toolkit>=99", False),
+        ("Multitask.Toolkit[minilm]<0.1,>=0.0.1", False),
+    ],
+)
+def test_a_plugin_built_for_another_version_is_named_as_such_and_not_imported(
+    install: Install, requires: str, fits: bool
+) -> None:
+    install("clinic", {"clinic": registers("pass")}, requires=requires)
+    registry = Registry()
+    assert ("clinic" in sys.modules) == fits
+    if fits:
+        assert registry.broken == []
+    else:
+        wanted = requires.rpartition("]")[2].removeprefix("multitask-toolkit")
+        expected = f"it was built for multitask-toolkit {wanted}, and {version('multitask-toolkit')} is installed: "
+        assert only_broken(registry).reason.startswith(expected)
+
+
+@pytest.mark.parametrize(("installed", "fits"), [("0.3.0.dev4+g1234", True), ("0.3.0rc1", True), ("0.2.9", False)])
+def test_a_development_version_has_what_its_release_will_have(
+    install: Install, monkeypatch: pytest.MonkeyPatch, installed: str, fits: bool
+) -> None:
+    install("clinic", {"clinic": registers("pass")}, requires="multitask-toolkit>=0.3")
+    monkeypatch.setattr("mtk.registry.version", lambda _: installed)
+    assert (Registry().broken == []) == fits
 
 
 # What is broken as a component -----------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from mtk.trainer import Trainer
 def trainer(
     encoder: Path, corpus: Path, combiner: str = "sum", reports: list[Progress] | None = None, **settings: object
 ) -> Trainer:
-    data = read_tasks(str(corpus), limit={"sst": 40, "para": 24, "sts": 10})
+    data = read_tasks(corpus, limit={"sst": 40, "para": 24, "sts": 10})
     registry = Registry()
     torch.manual_seed(0)
     specs = {name: Spec("linear") for name in data}
@@ -55,9 +55,7 @@ def test_steps_end_training_and_are_evaluated_after(tiny_encoder: Path, tiny_cor
 def test_the_learning_rate_rises_and_falls_to_nothing(tiny_encoder: Path, tiny_corpus: Path) -> None:
     reports: list[Progress] = []
     trained = trainer(tiny_encoder, tiny_corpus, reports=reports, epochs=4, epoch=5, warmup=0.5)
-    rates = []
-    for _ in trained.epochs():
-        rates.append(reports[-1].learning_rate)
+    rates = [reports[-1].learning_rate for _ in trained.epochs()]
     assert rates == pytest.approx([5e-4, 1e-3, 5e-4, 0])
 
 
@@ -78,14 +76,32 @@ def test_vectors_do_not_decay(tiny_encoder: Path, tiny_corpus: Path) -> None:
         assert len({p.ndim > 1 for p in group["params"]}) == 1
 
 
+@pytest.fixture
+def without_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that stay in eval mode."""
+    monkeypatch.setattr(Model, "train", lambda model, _=True: torch.nn.Module.train(model, False))
+
+
+@pytest.mark.usefixtures("without_dropout")
+def test_after_a_step_a_combiner_can_ask_for_the_losses_of_the_same_batches(tiny_encoder: Path, tiny_corpus: Path) -> None:
+    trained = trainer(tiny_encoder, tiny_corpus, epochs=1, steps=1, warmup=0.0)
+    asked: list[torch.Tensor] = []
+    trained.combiner.after_step = lambda losses: asked.append(losses())  # type: ignore[method-assign]
+    reports: list[Progress] = []
+    trained.report = reports.append
+    list(trained.epochs())
+    before = torch.tensor(list(reports[0].losses.values()))
+    assert asked[0].shape == before.shape
+    assert not asked[0].requires_grad
+    assert asked[0].sum() < before.sum()  # of the batch that the step was made for
+
+
+@pytest.mark.usefixtures("without_dropout")  # which draws another mask for another batch
 @pytest.mark.parametrize("combiner", ["sum", "pcgrad"])
 def test_accumulation_trains_the_same_model(tiny_encoder: Path, tiny_corpus: Path, combiner: str) -> None:
-    """In eval mode, for dropout draws another mask for another batch."""
     states = []
     for parts in (1, 3):
-        trained = trainer(tiny_encoder, tiny_corpus, combiner, accumulate=parts, epochs=1, steps=3, dropout=0.0)
-        trained.model.train = lambda mode=True: trained.model  # type: ignore[method-assign]
-        trained.model.eval()
+        trained = trainer(tiny_encoder, tiny_corpus, combiner, accumulate=parts, epochs=1, steps=3)
         torch.manual_seed(1)
         list(trained.epochs())
         states.append(torch.cat([p.detach().flatten() for p in trained.model.parameters()]))

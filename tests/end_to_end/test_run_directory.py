@@ -40,6 +40,24 @@ def test_the_same_configuration_and_seed_repeat_the_run(finished: Result, tmp_pa
         assert (again.out / "model" / file).read_bytes() == (finished.out / "model" / file).read_bytes()
 
 
+def test_a_repetition_says_what_is_another_version_now(finished: Result, tmp_path: Path) -> None:
+    said: list[str] = []
+
+    class Listener:
+        @mtk.hookimpl
+        def mtk_run_started(self, plan: mtk.Plan) -> None:
+            said.extend(plan.differences)
+
+    config = check(read_config(finished.out / "config.toml"))
+    versions = {**config.versions, "head cosine": "mtk-other 9.9", "head gone": "mtk-other 9.9"}
+    older = msgspec.structs.replace(config, versions=versions, steps=1)
+    again = mtk.run(older, out=tmp_path / "again", listeners=[Listener()])
+    assert said == [
+        f"head cosine was mtk-other 9.9 in the run that this one repeats, and is {config.versions['head cosine']} here"
+    ]
+    assert read_config(again.out / "config.toml")["versions"] == config.versions
+
+
 def test_another_seed_is_another_run(finished: Result, tmp_path: Path) -> None:
     config = check(read_config(finished.out / "config.toml"))
     other = mtk.run(msgspec.structs.replace(config, seed=1), out=tmp_path / "other")
@@ -81,7 +99,7 @@ def test_predictions_are_in_the_format_of_the_course(finished: Result) -> None:
 
 def test_written_predictions_are_those_of_the_saved_model(finished: Result) -> None:
     model = mtk.load(finished.out, device="cpu")
-    dev = read_tasks(read_config(finished.out / "config.toml")["data"])["sst"].dev
+    dev = read_tasks(Path(read_config(finished.out / "config.toml")["data"]))["sst"].dev
     written = (finished.out / "predictions" / "sst-dev-output.csv").read_text().splitlines()[1:]
     assert model.predict("sst", dev.texts[0]) == [line.split(" , ")[1].strip() for line in written]
 

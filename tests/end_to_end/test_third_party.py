@@ -90,7 +90,8 @@ def test_it_is_shown(packages: Path) -> None:
 def test_it_is_trained_and_its_origin_recorded(trained: Path) -> None:
     config = (trained / "config.toml").read_text()
     assert 'combiner = "equal-length"' in config
-    assert 'mtk-bilinear = "0.1.0"' in config
+    for used in ("head bilinear", "head mtk-bilinear/bilinear", "combiner equal-length", "augmenter typo"):
+        assert f'"{used}" = "mtk-bilinear 0.1.0"' in config
     summary = json.loads((trained / "summary.json").read_text())
     assert summary["steps"] == 3
     assert set(summary["best"]["metrics"]) == {"sst", "para", "sts"}

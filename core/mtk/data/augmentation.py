@@ -8,8 +8,9 @@ from random import Random
 from mtk.augmenter import Augmenter
 from mtk.config import Count
 from mtk.data import Split
-from mtk.errors import MtkError, UsageError
-from mtk.registry import Registry, describe
+from mtk.errors import UsageError
+from mtk.promise import broken, calling
+from mtk.registry import Registry
 from mtk.spec import Option, Spec
 
 COPIES = Option("copies", Count, None)
@@ -54,16 +55,12 @@ def changed_copies(text: str, augmenter: Augmenter, copies: int, rng: Random) ->
     words = tuple(text.split())
     if not words:
         return [text] * copies
-    name = f"The augmenter {type(augmenter).__module__}.{type(augmenter).__qualname__}"
     texts = []
     for _ in range(copies):
-        try:
+        with calling(augmenter, "__call__", f" on '{text}'"):
             result = augmenter(words, rng)
-        except MtkError:
-            raise
-        except Exception as error:
-            raise UsageError(f"{name} is broken: it failed on '{text}': {describe(error)}") from error
         if not (isinstance(result, list) and result and all(isinstance(word, str) and word.strip() for word in result)):
-            raise UsageError(f"{name} is broken: it promises a list of at least one word, but '{text}' became {result!r}")
+            promised = "it promises a list of at least one word"
+            raise broken(augmenter, "__call__", f"{promised}, but '{text}' became {result!r}")
         texts.append(" ".join(result))
     return texts

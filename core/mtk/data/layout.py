@@ -14,6 +14,7 @@ from mtk.config import PerTask, per_task
 from mtk.data import TaskData
 from mtk.data.reading import BadRows, read_split
 from mtk.errors import DataError, UsageError, nearest
+from mtk.registry import Registry
 from mtk.task import Binary, Classification, Kind, Regression, Task
 
 _HERE = Path(__file__).parent
@@ -70,26 +71,39 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         raise ValueError(f'`kind = "{self.kind}"` takes {_TAKES[self.kind]}, not {" and ".join(given) or "nothing"}')
 
 
+def find_data(data: str, registry: Registry) -> Path:
+    """The directory that `data` means: that of a task set, by its name, or one given as a path. Raises UsageError."""
+    if registry.offers("tasks", data):
+        return registry.find("tasks", data).folder()
+    root = Path(data)
+    try:
+        if root.is_dir():
+            return root
+        problem = "is no directory" if root.exists() else "does not exist"
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+    raise UsageError(
+        f"--data: {data} {problem}. It takes the directory of a corpus, or a task set by its name. "
+        f"{registry.nearest('tasks', root.name)}{registry.suspects()}"
+    )
+
+
 def read_tasks(
-    data: str,
+    root: Path,
     *,
     bad_rows: BadRows = "error",
     limit: PerTask[int] = {},  # noqa: B006 - it is only read
 ) -> dict[str, TaskData]:
-    """The tasks of a corpus by name, in its order. `data` is `sample`, the corpus in this package, or a directory: one
-    with a `tasks.toml`, or one in the CS224N layout with the files of at least one of its tasks.
+    """The tasks of a corpus by name, in its order. `root` is a directory with a `tasks.toml`, or one in the CS224N layout
+    with the files of at least one of its tasks.
 
     `limit` cuts every split of a task to its first examples; `bad_rows` is as `read_split` has it. Raises UsageError
-    for a directory or a task to limit that does not exist, DataError for a directory with anything wrong in it.
+    for a task to limit that does not exist, DataError for a directory with anything wrong in it.
     """
-    root = _HERE / "sample" if data == "sample" else Path(data)
-    try:
-        entries = _find_entries(root)
-    except OSError as error:
-        raise DataError(f"{error.filename}: it cannot be read: {error.strerror}.") from None
+    entries = _find_entries(root)
     for name in limit if isinstance(limit, dict) else ():
         if name != "*" and name not in entries:
-            raise UsageError(f"--limit: there is no task '{name}' in {data}. {nearest(name, entries)}")
+            raise UsageError(f"--limit: there is no task '{name}' in {root}. {nearest(name, entries)}")
 
     tasks = {}
     for name, entry in entries.items():
@@ -102,10 +116,19 @@ def read_tasks(
     return tasks
 
 
+def list_tasks(root: Path) -> list[Task]:
+    """The tasks of a corpus, none of their files read. Raises DataError for a directory with anything wrong in it."""
+    return [entry.task(name) for name, entry in _find_entries(root).items()]
+
+
 def _find_entries(root: Path) -> dict[str, _Entry]:
-    if not root.is_dir():
-        problem = "is no directory" if root.exists() else "does not exist"
-        raise UsageError(f"--data: {root} {problem}. It takes `sample` or the directory of a corpus.")
+    try:
+        return _entries(root)
+    except OSError as error:
+        raise DataError(f"{error.filename}: it cannot be read: {error.strerror}.") from None
+
+
+def _entries(root: Path) -> dict[str, _Entry]:
     if (root / "tasks.toml").exists():
         return _read_entries(root / "tasks.toml")
 

@@ -11,6 +11,8 @@ class EqualLength(mtk.GramianCombiner):
     no harder than the others. A gradient of zero stays zero.
     """
 
+    declares = frozenset({"non-conflicting-for-two", "permutation-equivariant", "scale-equivariant", "single-task-identity"})
+
     def weights(self, gramian: Tensor) -> Tensor:
         lengths = gramian.diagonal().sqrt()
         return torch.where(lengths > 0, lengths.mean() / lengths, 0)

@@ -19,6 +19,8 @@ class PCGrad(mtk.GramianCombiner):
     Options: `reduction`, the `sum` of the projected gradients, as in the paper, or their `mean`.
     """
 
+    declares = frozenset({"non-conflicting-for-two", "permutation-equivariant", "scale-equivariant", "single-task-identity"})
+
     def __init__(self, tasks: Sequence[str], *, reduction: Literal["sum", "mean"] = "sum") -> None:
         super().__init__(tasks)
         self.reduction = reduction

@@ -9,6 +9,7 @@ class RoundRobin(mtk.LossCombiner):
     """One task after another, in the order of the tasks, each with an optimizer step of its own."""
 
     additive = True
+    declares = frozenset({"non-conflicting", "permutation-equivariant", "scale-equivariant", "single-task-identity"})
 
     def turns(self) -> list[tuple[str, ...]]:
         return [(task,) for task in self.tasks]

@@ -1,0 +1,55 @@
+"""The conformance kit: what every head, combiner and augmenter must satisfy, as checks for the tests of a plugin.
+
+    import pytest
+    from mtk.testing import checks
+    from mtk_bilinear.head import Bilinear
+
+    @pytest.mark.parametrize("check", checks(Bilinear), ids=str)
+    def test_bilinear(check):
+        check()
+
+A check searches for an example that breaks one promise of the contract, and shrinks what it finds. It needs no pytest:
+`check()` raises `BrokenPromise`, and `mtk check PACKAGE` runs the same checks over all that a package brings.
+
+Importing this needs hypothesis, which the extra `test` brings. Raises UsageError without it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from inspect import Parameter
+from typing import TYPE_CHECKING, Any
+
+from mtk.errors import UsageError
+from mtk.spec import options as known_options
+
+if find_spec("hypothesis") is None:
+    raise UsageError("mtk.testing needs hypothesis, which an extra brings: pip install 'multitask-toolkit[test]'")
+
+from mtk.testing.check import BrokenPromise, Check, Subject
+
+if TYPE_CHECKING:
+    from mtk.augmenter import Augmenter
+    from mtk.combiner import Combiner
+    from mtk.head import Head
+
+__all__ = ["BrokenPromise", "Check", "checks"]
+
+
+def checks(component: type[Head | Combiner | Augmenter], **options: Any) -> list[Check]:
+    """The checks of one component's class, built with `options` wherever they build it.
+
+    Raises UsageError for a class that is none of the three or needs an option that is not given, and for a combiner that
+    declares a property which no check knows.
+    """
+    subject = Subject(component, options)
+    bases = {"augmenters": "Augmenter", "heads": "Head", "combiners": "Combiner"}  # the first alone needs no torch
+    kinds = (module for module, base in bases.items() if issubclass(component, getattr(import_module("mtk"), base)))
+    kind = next(kinds, None)
+    if kind is None:
+        raise UsageError(f"{subject} is neither an mtk.Head, nor one of the combiners, nor an mtk.Augmenter.")
+    for option in known_options(component).values():
+        if option.default is Parameter.empty and option.name not in options:
+            raise UsageError(f"{subject} needs option '{option.name}': write checks(…, {option.name}=…).")
+    return list(import_module(f"mtk.testing.{kind}").checks(subject))

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import mtk
+
+
+class TensorBoard:
+    """Writes what a run tells of itself to RUN/tensorboard, where `tensorboard --logdir RUN` finds it: each task's loss,
+    the cosine between the gradients of two tasks where the combiner needs a Gramian, the learning rate and the pace; and,
+    under `dev`, each task's metrics and the average.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise mtk.UsageError(
+                f"--listen tensorboard needs TensorBoard: pip install 'multitask-toolkit[tensorboard]' ({error})"
+            ) from error
+        self._writer_type = SummaryWriter
+
+    @mtk.hookimpl
+    def mtk_run_started(self, plan: mtk.Plan) -> None:
+        self._writer = self._writer_type(str(plan.out / "tensorboard"))
+
+    @mtk.hookimpl
+    def mtk_progressed(self, progress: mtk.Progress) -> None:
+        for task, loss in progress.losses.items():
+            self._writer.add_scalar(f"loss/{task}", loss, progress.step)
+        for pair, cosine in progress.cosines.items():
+            self._writer.add_scalar(f"cosine/{pair}", cosine, progress.step)
+        self._writer.add_scalar("learning_rate", progress.learning_rate, progress.step)
+        self._writer.add_scalar("examples_per_second", progress.examples_per_second, progress.step)
+
+    @mtk.hookimpl
+    def mtk_evaluated(self, evaluation: mtk.Evaluation) -> None:
+        for task, metrics in evaluation.metrics.items():
+            for metric, value in metrics.items():
+                self._writer.add_scalar(f"dev/{task}/{metric}", value, evaluation.step)
+        self._writer.add_scalar("dev/average", evaluation.average, evaluation.step)
+        self._writer.flush()  # so that a run that is cut off has it too
+
+    @mtk.hookimpl
+    def mtk_run_finished(self) -> None:
+        self._writer.close()

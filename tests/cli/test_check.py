@@ -1,0 +1,167 @@
+"""`mtk check`: every component of a package, every promise, and an exit status that says what came of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mtk_cli import cli
+
+Install = Callable[..., Path]
+
+
+def check(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["check", *arguments])
+
+
+PLUGIN = """
+import mtk
+
+@mtk.hookimpl
+def mtk_register(registry):
+    registry.combiner("even", "clinic.parts:Even", summary="s")
+    registry.augmenter("odd", "clinic.parts:Odd", summary="s")
+"""
+
+PARTS = """
+import mtk
+
+class Even(mtk.LossCombiner):
+    def __init__(self, tasks, *, power: int = 1):
+        super().__init__(tasks)
+        self.power = power
+
+    def scalarize(self, losses):
+        return losses.pow(self.power).sum()
+
+class Odd(mtk.Augmenter):
+    def __call__(self, words, rng):
+        return [words[1]]
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Puts a package `mtk-clinic` with a plugin `ward` on the path."""
+
+    def install(plugin: str = PLUGIN, parts: str = PARTS, entry_points: str = "[mtk]\nward = clinic\n") -> Path:
+        package, info = tmp_path / "clinic", tmp_path / "mtk_clinic-1.2.dist-info"
+        for folder in (package, info):
+            folder.mkdir()
+        (package / "__init__.py").write_text(plugin)
+        (package / "parts.py").write_text(parts)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mtk-clinic\nVersion: 1.2\n")
+        (info / "entry_points.txt").write_text(entry_points)
+        return package
+
+    monkeypatch.syspath_prepend(tmp_path)
+    yield install
+    for module in [name for name in sys.modules if name.partition(".")[0] == "clinic"]:
+        del sys.modules[module]
+
+
+def statuses(result: Result) -> dict[str, set[str]]:
+    """Of each component, what its checks came to."""
+    found: dict[str, set[str]] = {}
+    for row in json.loads(result.stdout):
+        found.setdefault(row["name"], set()).add(row["status"])
+    return found
+
+
+@pytest.mark.parametrize("name", ["mtk-clinic", "ward"])
+def test_a_package_or_a_plugin_is_all_of_its_components(install: Install, name: str) -> None:
+    package = install()
+    result = check(name)
+    assert result.exit_code == 1
+    table, _, messages = result.stdout.partition("\n\n")
+    rows = [line.split() for line in table.splitlines()]
+    assert rows[0] == ["kind", "name", "check", "status"]
+    assert ["combiner", "even", "finite", "ok"] in rows
+    assert ["augmenter", "odd", "any-sentence", "broken"] in rows
+    assert messages.startswith("augmenter odd, any-sentence: clinic.parts.Odd breaks the promise 'any-sentence': No ")
+    assert f"Seen: IndexError: list index out of range ({package / 'parts.py'}:14), with '" in messages
+
+
+@pytest.mark.parametrize("name", ["even", "mtk-clinic/even", "even:power=1"])
+def test_a_component_can_be_checked_alone(install: Install, name: str) -> None:
+    install()
+    result = check(name, "--json")
+    assert result.exit_code == 0
+    assert statuses(result) == {"even": {"ok"}}
+    row = json.loads(result.stdout)[0]
+    assert row == {
+        "kind": "combiner",
+        "name": "even",
+        "package": "mtk-clinic",
+        "check": "shape",
+        "status": "ok",
+        "promise": row["promise"],
+        "message": "",
+    }
+
+
+def test_options_are_a_components_even_where_its_plugin_is_called_alike(install: Install) -> None:
+    install(entry_points="[mtk]\neven = clinic\n")
+    assert statuses(check("even:power=1", "--json")).keys() == {"even"}
+    assert statuses(check("even", "--json")).keys() == {"even", "odd"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("even:power=much", "'much' is no value for option 'power' of 'even': it takes int."),
+        ("even:powr=2", "'even' has no option 'powr'. Did you mean power?"),
+    ],
+)
+def test_what_cannot_be_built_is_not_checked(install: Install, name: str, message: str) -> None:
+    install()
+    result = check(name)
+    assert result.exit_code == 2
+    assert result.stdout.splitlines()[1].split() == ["combiner", "even", "options", "not", "checked"]
+    assert result.stdout.splitlines()[-1] == f"combiner even, options: {message}"
+
+
+def test_a_component_that_cannot_be_imported_is_broken(install: Install) -> None:
+    package = install(parts="import nowhere_to_be_found\n")
+    result = check("ward")
+    assert result.exit_code == 1
+    assert f"ModuleNotFoundError: No module named 'nowhere_to_be_found' ({package / 'parts.py'}:1)" in result.stdout
+
+
+def test_a_plugin_that_cannot_register_is_broken(install: Install) -> None:
+    package = install(plugin="1 / 0\n")
+    result = check("mtk-clinic")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[1].split() == ["plugin", "ward", "registration", "broken"]
+    assert f"ZeroDivisionError: division by zero ({package / '__init__.py'}:1)" in result.stdout
+
+
+def test_a_package_that_brings_nothing_says_so(install: Install) -> None:
+    install(entry_points="")
+    result = check("mtk-clinic")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: The package 'mtk-clinic' brings no head, combiner or augmenter.")
+
+
+def test_an_unknown_name_is_answered_with_the_nearest(install: Install) -> None:
+    install()
+    result = check("mtk-clinik")
+    assert result.exit_code == 2
+    assert result.stderr == "error: There is no package, plugin or component 'mtk-clinik'. Did you mean mtk-clinic?\n"
+
+
+def test_without_hypothesis_one_line_says_which_extra_brings_it() -> None:
+    code = (
+        "import sys; sys.modules['hypothesis'] = None; sys.argv = ['mtk', 'check', 'linear']; import mtk_cli; mtk_cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: mtk.testing needs hypothesis, which an extra brings: pip install 'multitask-toolkit[test]'\n"
+    )
