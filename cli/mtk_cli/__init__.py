@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mtk import MtkError
-from mtk_cli import augment, evaluate, listing, predict, run, show
+from mtk_cli import augment, check, evaluate, foreign, listing, new, predict, run, show
+
+if TYPE_CHECKING:
+    from mtk.registry import Component
 
 
 class Toolkit(click.Group):
-    """The commands, and the one place where a mistake becomes a message."""
+    """The commands, mtk's own before those of plugins, and the one place where a mistake becomes a message."""
+
+    _foreign: Component | None = None  # whose command runs, if it is not mtk's own
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        own = super().get_command(ctx, name)
+        self._foreign = None if own else foreign.find(name)
+        return foreign.load(self._foreign) if self._foreign else own
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_commands(ctx, formatter)
+        if commands := foreign.offered(self.commands):
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(c.name, f"{c.summary} ({c.package})") for c in commands])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -22,9 +38,16 @@ class Toolkit(click.Group):
         except MtkError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(error.exit_code)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise  # which click answers itself
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(run.INTERRUPTED)
+        except Exception as error:
+            if self._foreign is None:
+                raise
+            click.echo(f"error: {self._foreign.broken(self._foreign.describe(error))}", err=True)
+            ctx.exit(MtkError.exit_code)
 
 
 @click.group(cls=Toolkit, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -33,7 +56,7 @@ def cli() -> None:
     """Train one text encoder on several tasks; choose its heads, gradient combiner and augmentation by name."""
 
 
-for module in (run, listing, show, evaluate, predict, augment):
+for module in (run, listing, show, evaluate, predict, augment, new, check):
     cli.add_command(module.command)
 
 
