@@ -18,6 +18,7 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from random import Random
@@ -86,6 +87,7 @@ class Bench:
         for turn in engine.combiner.turns():
             engine.backward({task: [batches[task]] for task in turn})
             self.optimizer.step()
+            engine.combiner.after_step(partial(engine.losses, {task: [batches[task]] for task in turn}))
             self.optimizer.zero_grad(set_to_none=True)
             engine.combiner.zero_grad(set_to_none=True)
 
