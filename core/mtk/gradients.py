@@ -12,7 +12,7 @@ Where rows are used, no graph outlives its task's backward pass; nothing ever wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -124,12 +124,7 @@ class Engine:
     @torch.no_grad()
     def losses(self, batches: Mapping[str, Parts]) -> Tensor:
         """The tasks' losses [T] alone."""
-        return torch.stack(
-            [
-                torch.stack([self.model.loss(task, part) * (len(part) / sum(map(len, parts))) for part in parts]).sum()
-                for task, parts in batches.items()
-            ]
-        )
+        return torch.stack([torch.stack(list(self._shares(task, parts))).sum() for task, parts in batches.items()])
 
     def check(self, outcomes: Sequence[Outcome]) -> None:
         """Raises UsageError, naming the combiner, if it made something infinite or NaN of what was finite.
@@ -144,14 +139,18 @@ class Engine:
                 reason = f"its {method} promises finite numbers, and gave {gave} {decision.tolist()}"
                 raise broken(self.combiner, method, reason)
 
+    def _shares(self, task: str, parts: Parts) -> Iterator[Tensor]:
+        """What each part adds to the mean loss of a task's whole batch; a part passes the model when it is asked for."""
+        examples = sum(map(len, parts))
+        for part in parts:
+            yield self.model.loss(task, part) * (len(part) / examples)
+
     def _backward(self, task: str, parts: Parts) -> Tensor:
         """The mean loss of a task's whole batch, its gradient added to what is there."""
-        examples = sum(map(len, parts))
         losses = []
-        for part in parts:
-            loss = self.model.loss(task, part) * (len(part) / examples)
-            loss.backward()
-            losses.append(loss.detach())
+        for share in self._shares(task, parts):
+            share.backward()
+            losses.append(share.detach())
         return torch.stack(losses).sum()
 
     def _backward_of_scalar(self, combiner: LossCombiner, batches: Mapping[str, Parts]) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +55,21 @@ class FromRoot(mtk.GramianCombiner):
         return weights.to(gramian.dtype)
 
 
-class UPGrad(FromGramian):
+class FromProjection(FromGramian):
+    """A weighting that projects onto the cone of the directions that conflict with no task's gradient."""
+
+    uses_host = True
+    weighting: ClassVar[type[aggregation.UPGradWeighting | aggregation.DualProjWeighting]]
+
+    def __init__(
+        self, tasks: Sequence[str], *, pref_vector: str | None = None, norm_eps: float = 1e-4, reg_eps: float = 1e-4
+    ) -> None:
+        preference = None if pref_vector is None else vector("pref_vector", pref_vector, tasks)
+        projector = QuadprogProjector(norm_eps=norm_eps, reg_eps=reg_eps)
+        super().__init__(tasks, self.weighting(preference, projector))
+
+
+class UPGrad(FromProjection):
     """Quinton and Rey 2024, "Jacobian Descent for Multi-Objective Optimization", arXiv:2406.16232.
 
     Each gradient is projected onto the cone of the directions that conflict with no task's gradient; the mean of the
@@ -66,17 +80,10 @@ class UPGrad(FromGramian):
     is 1, for the solver's sake.
     """
 
-    uses_host = True
-
-    def __init__(
-        self, tasks: Sequence[str], *, pref_vector: str | None = None, norm_eps: float = 1e-4, reg_eps: float = 1e-4
-    ) -> None:
-        preference = None if pref_vector is None else vector("pref_vector", pref_vector, tasks)
-        projector = QuadprogProjector(norm_eps=norm_eps, reg_eps=reg_eps)
-        super().__init__(tasks, aggregation.UPGradWeighting(preference, projector))
+    weighting = aggregation.UPGradWeighting
 
 
-class DualProj(FromGramian):
+class DualProj(FromProjection):
     """Lopez-Paz and Ranzato 2017, "Gradient Episodic Memory for Continual Learning", NeurIPS, equation 11.
 
     The mean gradient is projected onto the cone of the directions that conflict with no task's gradient.
@@ -84,14 +91,7 @@ class DualProj(FromGramian):
     Options: as those of upgrad.
     """
 
-    uses_host = True
-
-    def __init__(
-        self, tasks: Sequence[str], *, pref_vector: str | None = None, norm_eps: float = 1e-4, reg_eps: float = 1e-4
-    ) -> None:
-        preference = None if pref_vector is None else vector("pref_vector", pref_vector, tasks)
-        projector = QuadprogProjector(norm_eps=norm_eps, reg_eps=reg_eps)
-        super().__init__(tasks, aggregation.DualProjWeighting(preference, projector))
+    weighting = aggregation.DualProjWeighting
 
 
 class MGDA(FromGramian):
