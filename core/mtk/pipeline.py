@@ -94,7 +94,12 @@ def run(
                 directory.remove()  # nothing half-written stays behind
             raise
         else:
-            _predict_tests(data, model if is_best else checkpoint.load(directory.model, device=str(device)), directory)
+            if tests := {name: d.test for name, d in data.items() if d.test is not None}:
+                if not is_best:
+                    model = checkpoint.load(
+                        directory.model, device=str(device), precision=config.precision, registry=registry
+                    )
+                _predict(tests, model, directory)
 
     result = Result(
         out=directory.path,
@@ -217,8 +222,8 @@ def _plan(
     )
 
 
-def _predict_tests(data: Mapping[str, TaskData], model: Model, directory: RunDirectory) -> None:
-    for name, of_task in data.items():
-        if of_task.test is not None:
-            tokens = model.tokenize(name, of_task.test)
-            directory.write_predictions(of_task.task, "test", tokens.ids, model.predict_split(name, tokens))
+def _predict(tests: Mapping[str, Split], model: Model, directory: RunDirectory) -> None:
+    for name, test in tests.items():
+        directory.write_predictions(
+            model.tasks[name], "test", test.ids, model.predict_split(name, model.tokenize(name, test))
+        )
