@@ -18,7 +18,7 @@ from mtk.config import BATCH_SIZE, RunConfig, per_task
 from mtk.data.batches import shuffled
 from mtk.data.tokens import Batch, TokenizedSplit
 from mtk.events import Progress
-from mtk.gradients import Engine, Outcome
+from mtk.gradients import Engine, Outcome, Parts
 from mtk.model import Model
 from mtk.promise import calling
 
@@ -69,7 +69,7 @@ class Trainer:
         seen = 0
         for turn in islice(cycle(self.turns), min(self.steps_per_epoch, self.steps - self.step)):
             batches = {task: self._parts(task, next(streams[task])) for task in turn}
-            self._outcomes.append(self._optimize(batches))
+            self._outcomes.append(self.optimize(batches))
             self.step += 1
             seen += sum(len(part) for parts in batches.values() for part in parts)
             now = time.perf_counter()
@@ -81,7 +81,8 @@ class Trainer:
         self.seconds += time.perf_counter() - began
         self.examples += seen
 
-    def _optimize(self, batches: Mapping[str, list[Batch]]) -> Outcome:
+    def optimize(self, batches: Mapping[str, Parts]) -> Outcome:
+        """One optimizer step of one turn, on a batch of each of its tasks."""
         outcome = self.engine.backward(batches)
         if self.config.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)

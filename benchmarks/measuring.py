@@ -1,0 +1,194 @@
+"""What the benchmarks share: a workload of real batches, times taken side by side, a table and a JSON file that says where.
+
+Times on a shared machine drift, so nothing here compares a time with one of another hour: contestants take turns, in an order
+drawn anew for every repeat, and what is reported is the median of their ratios within a repeat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import Any
+
+import msgspec
+import torch
+import transformers
+
+import mtk
+from mtk.config import check
+from mtk.data import TaskData
+from mtk.data.batches import shuffled
+from mtk.data.layout import find_data, read_tasks
+from mtk.data.tokens import Batch
+from mtk.device import choose_device, choose_precision
+from mtk.encoder import Encoder, load_encoder
+from mtk.model import Model
+from mtk.spec import Spec
+from mtk.trainer import Trainer
+
+RESULTS = Path(__file__).parent / "results"
+
+# Encoders that are timed by their shape alone: a configuration, random weights, and the tokenizer of `minilm`.
+SHAPES: dict[str, transformers.PreTrainedConfig] = {
+    "bert-base-shape": transformers.BertConfig(),  # the defaults are those of bert-base-uncased
+}
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """The flags that every benchmark of a training step takes."""
+    flags = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags.add_argument("--data", default="sample", help="a task set or a directory (sample)")
+    flags.add_argument("--encoder", default="minilm", help=f"an encoder, or a shape: {', '.join(SHAPES)} (minilm)")
+    flags.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
+    flags.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="(auto)")
+    flags.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured there")
+    return flags
+
+
+class Workload:
+    """Tasks, tokenized for an encoder on a device, with the heads of mtk's defaults; models and trainers for them.
+
+    Every model made here has the same weights. `tasks` limits the data to the tasks of these names; a name may come
+    several times, as in `para`, `para`: the second is then another task with the same data.
+    """
+
+    def __init__(self, arguments: argparse.Namespace, registry: mtk.Registry, tasks: Sequence[str] | None = None) -> None:
+        self.registry = registry
+        self.device = choose_device(arguments.device)
+        self.autocast = choose_precision(arguments.precision, self.device)
+        self._encoder = arguments.encoder
+        found = read_tasks(find_data(arguments.data, registry), bad_rows="skip")
+        self.data: dict[str, TaskData] = {}
+        for number, name in enumerate(tasks or found, 1):
+            own = f"{name}-{number}" if name in self.data else name
+            self.data[own] = replace(found[name], task=msgspec.structs.replace(found[name].task, name=own))
+        self.heads = {name: Spec("concat-mlp" if d.task.pair else "cnn") for name, d in self.data.items()}
+        model = self.model()
+        self.train = {name: model.tokenize(name, d.train) for name, d in self.data.items()}
+
+    def encoder(self) -> Encoder:
+        if self._encoder not in SHAPES:
+            return load_encoder(self._encoder, "mean", self.registry)
+        tokenizer = load_encoder("minilm", "mean", self.registry).tokenizer
+        return Encoder(transformers.AutoModel.from_config(SHAPES[self._encoder]), tokenizer, "mean")
+
+    def model(self) -> Model:
+        torch.manual_seed(0)
+        tasks = [d.task for d in self.data.values()]
+        model = Model(self.encoder(), tasks, self.heads, 128, self.registry).to(self.device)
+        model.autocast = self.autocast
+        return model.train()
+
+    def trainer(self, combiner: str, batch_size: int, model: Model | None = None, **settings: Any) -> Trainer:
+        """A trainer at the beginning of a run; `settings` are fields of a run's configuration."""
+        built = self.registry.build("combiner", Spec.parse(combiner), list(self.data)).to(self.device)
+        config = check({"batch_size": batch_size, "combiner": combiner, "epochs": 1_000, **settings})
+        trainer = Trainer(model or self.model(), built, self.train, config, lambda progress: None)
+        trainer.model.train()
+        return trainer
+
+    def steps(self, batch_size: int) -> Iterator[dict[str, list[Batch]]]:
+        """Batches of every task, as a run draws them, without end."""
+        streams = {name: shuffled(t.lengths, batch_size, Random(name)) for name, t in self.train.items()}
+        while True:
+            yield {name: [self.train[name].batch(next(stream))] for name, stream in streams.items()}
+
+
+def tokens(steps: Sequence[Mapping[str, Sequence[Batch]]]) -> int:
+    """The tokens of some steps, padding left out."""
+    return sum(part.tokens for step in steps for parts in step.values() for part in parts)
+
+
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    """How long `work` takes, the device's part included."""
+    wait(device)
+    began = time.perf_counter()
+    work()
+    wait(device)
+    return time.perf_counter() - began
+
+
+def wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def side_by_side(
+    contestants: Mapping[str, Callable[[], object]], repeats: int, device: torch.device
+) -> dict[str, list[float]]:
+    """The seconds of every contestant in every repeat. Each is called once beforehand, unmeasured."""
+    for work in contestants.values():
+        work()
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    rng = Random(0)
+    for repeat in range(repeats):
+        for name in rng.sample(list(contestants), len(contestants)):
+            times[name].append(seconds(contestants[name], device))
+        print(f"repeat {repeat + 1} of {repeats}", flush=True)
+    return times
+
+
+def ratio(times: Mapping[str, Sequence[float]], name: str, reference: str) -> float:
+    """The median over the repeats of one contestant's time by another's."""
+    return median(one / other for one, other in zip(times[name], times[reference], strict=True))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table; numbers with three significant digits."""
+    lines = [columns, ["---"] * len(columns), *([_cell(value) for value in row] for row in rows)]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def finish(printed: str, measured: Mapping[str, Any], device: torch.device, path: Path | None) -> None:
+    """Print a table and where it comes from; write what was measured, with that, to `path`."""
+    where = circumstances(device)
+    print(f"\n{printed}\n\n{described(where)}")
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({**where, **measured}, indent=2) + "\n", encoding="utf-8")
+
+
+def circumstances(device: torch.device) -> dict[str, Any]:
+    """Machine, versions and date."""
+    packages = ("multitask-toolkit", "torch", "transformers", "torchjd", "LibMTL", "accelerate", "nltk")
+    return {
+        "date": date.today().isoformat(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "versions": {"python": platform.python_version(), **{p: v for p in packages if (v := _version(p))}},
+    }
+
+
+def described(where: Mapping[str, Any]) -> str:
+    """The circumstances as a sentence."""
+    versions = ", ".join(f"{package} {number}" for package, number in where["versions"].items())
+    return f"{where['date']}, {where['device']}, {where['threads']} threads on {where['cores']} cores; {versions}."
+
+
+def _cell(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"^model name\s*: (.*)$", info.read_text(), re.MULTILINE) if info.exists() else None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
