@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from mtk.errors import UsageError
 from mtk.head import Encoding
+from mtk.packing import fits
 from mtk.registry import Registry
 
 
@@ -28,6 +30,7 @@ class Encoder(nn.Module):
         self.backbone = backbone
         self.tokenizer = tokenizer
         self.pooling = pooling
+        self._packs: bool | None = None
 
     @property
     def width(self) -> int:
@@ -39,14 +42,22 @@ class Encoder(nn.Module):
         `gradient_scale` [] multiplies, when the backward pass comes, what flows from the heads into the encoder; the
         heads' own gradients stay as they are. Its value is read then and not now.
         """
-        tokens = self.backbone(**inputs).last_hidden_state
+        return self.encoding(self.backbone(**inputs).last_hidden_state, inputs["attention_mask"], gradient_scale)
+
+    def encoding(self, tokens: Tensor, mask: Tensor, gradient_scale: Tensor | None = None) -> Encoding:
+        """The same, from the backbone's token states [batch, length, width]."""
         if gradient_scale is not None and tokens.requires_grad:
             tokens.register_hook(lambda gradient: gradient * gradient_scale.to(gradient.dtype))
-        mask = inputs["attention_mask"]
         if self.pooling == "cls":
             return Encoding(tokens, mask, tokens[:, 0])
         weights = mask.unsqueeze(-1).to(tokens.dtype)
         return Encoding(tokens, mask, (tokens * weights).sum(dim=1) / weights.sum(dim=1))
+
+    def packs(self, names: Sequence[str]) -> bool:
+        """Whether the packed form (`mtk.packing`) is right for this encoder, given the names of its inputs. Tried once."""
+        if self._packs is None:
+            self._packs = fits(self.backbone, names)
+        return self._packs
 
     def save(self, directory: Path) -> None:
         """Write the encoder as `transformers` reads it: JSON, safetensors, the tokenizer's files."""

@@ -1,27 +1,27 @@
 """From the losses of T tasks to the gradients an optimizer step needs, at the price of one backward pass over every task.
 
 A head's parameters get their own task's gradient. The shared encoder gets what the combiner decides, and the engine does
-no more work than the combiner's kind needs:
+no more work than the combiner's kind needs: one gradient, where a LossCombiner says all before the backward pass; else a
+row of its own for each task, and then the rows' Gramian, or the rows themselves.
 
-- an additive LossCombiner: one task's batch after the other, into the same gradients;
-- any other LossCombiner: all forward passes, its scalar, one backward pass;
-- a GramianCombiner or a GradientCombiner: one task's batch after the other, each into a row of its own.
-
-Where rows are used, no graph outlives its task's backward pass; nothing ever waits for the device.
+Where the encoder allows it, all tasks pass it at once, in the packed form of `mtk.packing`. Else they do so one after the
+other, the plain way, and no graph outlives its task's backward pass. Nothing ever waits for the device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner
 from mtk.data.tokens import Batch
 from mtk.model import Model
+from mtk.packing import Packing
 from mtk.promise import broken, calling, tensor
+from mtk.rows import Rows
 
 Parts = Sequence[Batch]
 """One task's batch, in as many parts as it is accumulated from."""
@@ -37,61 +37,6 @@ class Outcome:
     decision: Tensor | None  # what the combiner made of them: weights [T], or its gradient's norm []; None for a plain sum
 
 
-# Columns of the matrix in one product of the Gramian. A skinny product of all columns at once is far from the memory's speed
-# on a CPU: for 3 rows of MiniLM's 22.6 M, 44 ms at once and 16 ms in blocks, which is what reading them takes.
-BLOCK = 16_384
-
-
-class Rows:
-    """A row of gradients for each task over the shared parameters, in one matrix [T, P]."""
-
-    def __init__(self, parameters: Sequence[nn.Parameter], count: int) -> None:
-        self.parameters = list(parameters)
-        sizes = [p.numel() for p in self.parameters]
-        self.matrix = torch.zeros(count, sum(sizes), device=self.parameters[0].device, dtype=self.parameters[0].dtype)
-        self._views = [
-            [part.view_as(p) for part, p in zip(row.split(sizes), self.parameters, strict=True)] for row in self.matrix
-        ]
-        self._sizes = sizes
-
-    def take(self, row: int) -> None:
-        """Move the gradients of the shared parameters to a row. A parameter without one contributes zero to it.
-
-        A copy costs less than letting autograd add into the row: that would have to be cleared first, and read.
-        """
-        views, gradients = [], []
-        for parameter, view in zip(self.parameters, self._views[row], strict=True):
-            if parameter.grad is None:
-                view.zero_()
-            else:
-                views.append(view)
-                gradients.append(parameter.grad)
-                parameter.grad = None
-        torch._foreach_copy_(views, gradients)
-
-    def gramian(self, count: int) -> Tensor:
-        """The inner products [count, count] of the first rows."""
-        matrix = self.matrix[:count]
-        whole = matrix.shape[1] // BLOCK * BLOCK
-        blocks = matrix[:, :whole].view(count, -1, BLOCK).transpose(0, 1)
-        rest = matrix[:, whole:]
-        gramian: Tensor = torch.bmm(blocks, blocks.transpose(1, 2)).sum(dim=0) + rest @ rest.T
-        return gramian
-
-    def combine(self, weights: Tensor) -> Tensor:
-        """The weighted sum [P] of the first rows, in place of the first: with few rows that is nearer to the memory's speed
-        than a product of vector and matrix."""
-        first: Tensor = self.matrix[0].mul_(weights[0])
-        for row in range(1, len(weights)):
-            first.addcmul_(self.matrix[row], weights[row])
-        return first
-
-    def give(self, gradient: Tensor) -> None:
-        """Let the gradients of the shared parameters be `gradient` [P]."""
-        for parameter, part in zip(self.parameters, gradient.split(self._sizes), strict=True):
-            parameter.grad = part.view_as(parameter)
-
-
 _DECISIONS: dict[type[Combiner], tuple[str, str]] = {
     LossCombiner: ("scalarize", "a scalar with the derivatives"),
     GramianCombiner: ("weights", "the weights"),
@@ -100,31 +45,33 @@ _DECISIONS: dict[type[Combiner], tuple[str, str]] = {
 
 
 class Engine:
-    """Fills in the gradients of a model for one step of one turn. What to do with them is the caller's."""
+    """Fills in the gradients of a model for one step of one turn. What to do with them is the caller's.
 
-    def __init__(self, model: Model, combiner: Combiner) -> None:
+    `packed` is whether to use the packed form: None for where the encoder allows it.
+    """
+
+    def __init__(self, model: Model, combiner: Combiner, *, packed: bool | None = None) -> None:
         self.model = model
         self.combiner = combiner
+        self.packed = packed
+        self._packing: Packing | None = None
         self._rows: Rows | None = None
 
     def backward(self, batches: Mapping[str, Parts]) -> Outcome:
         """Set the gradient of every parameter that the tasks of `batches` touch, and leave those of others as they are.
         The gradients of the last step must have been cleared."""
-        tasks = tuple(batches)
-        combiner = self.combiner
-        gramian = decision = None
-        if isinstance(combiner, LossCombiner) and combiner.additive:
-            losses = torch.stack([self._backward(task, batches[task]) for task in tasks])
-        elif isinstance(combiner, LossCombiner) and all(len(parts) == 1 for parts in batches.values()):
-            losses, decision = self._backward_of_scalar(combiner, batches)
-        else:
-            losses, gramian, decision = self._backward_by_rows(batches)
-        return Outcome(tasks, losses, gramian, decision)
+        combiner, tasks = self.combiner, tuple(batches)
+        if self.packed is None:
+            first = next(iter(batches.values()))[0]
+            self.packed = self.model.encoder.packs([name for name in first.inputs if name != "attention_mask"])
+        if isinstance(combiner, LossCombiner) and (combiner.additive or all(len(parts) == 1 for parts in batches.values())):
+            return Outcome(tasks, *self._one_gradient(combiner, batches))
+        return Outcome(tasks, *self._a_gradient_each(batches))
 
     @torch.no_grad()
     def losses(self, batches: Mapping[str, Parts]) -> Tensor:
         """The tasks' losses [T] alone."""
-        return torch.stack([torch.stack(list(self._shares(task, parts))).sum() for task, parts in batches.items()])
+        return torch.cat([self._passed({task: parts}, backward=False) for task, parts in batches.items()])
 
     def check(self, outcomes: Sequence[Outcome]) -> None:
         """Raises UsageError, naming the combiner, if it made something infinite or NaN of what was finite.
@@ -139,60 +86,102 @@ class Engine:
                 reason = f"its {method} promises finite numbers, and gave {gave} {decision.tolist()}"
                 raise broken(self.combiner, method, reason)
 
-    def _shares(self, task: str, parts: Parts) -> Iterator[Tensor]:
-        """What each part adds to the mean loss of a task's whole batch; a part passes the model when it is asked for."""
-        examples = sum(map(len, parts))
-        for part in parts:
-            yield self.model.loss(task, part) * (len(part) / examples)
+    def _one_gradient(self, combiner: LossCombiner, batches: Mapping[str, Parts]) -> tuple[Tensor, None, Tensor | None]:
+        """Losses [T] and, if it is not the plain sum, their slopes [T]. The encoder gets the gradient of the scalar."""
+        rows = self._cleared_rows(1) if self.packed else None
+        slopes = None
+        if not combiner.additive:
+            scales = [torch.ones((), device=self.model.device) for _ in batches]
+            graphs = self._forward({task: parts[0] for task, parts in batches.items()}, [0] * len(batches), scales)
+            losses = torch.stack([loss.detach() for loss in graphs])
+            slopes = _slopes(combiner, losses)
+            for scale, slope in zip(scales, slopes, strict=True):
+                scale.copy_(slope)
+            torch.autograd.backward(graphs)
+        elif self.packed:
+            losses = self._passed(batches)
+        else:
+            losses = torch.cat([self._passed({task: parts}) for task, parts in batches.items()])
+        if rows:
+            rows.give_first()
+        return losses, None, slopes
 
-    def _backward(self, task: str, parts: Parts) -> Tensor:
-        """The mean loss of a task's whole batch, its gradient added to what is there."""
-        losses = []
-        for share in self._shares(task, parts):
-            share.backward()
-            losses.append(share.detach())
-        return torch.stack(losses).sum()
-
-    def _backward_of_scalar(self, combiner: LossCombiner, batches: Mapping[str, Parts]) -> tuple[Tensor, Tensor]:
-        scales = [torch.ones((), device=self.model.device) for _ in batches]
-        graphs = [
-            self.model.loss(task, parts[0], scale) for (task, parts), scale in zip(batches.items(), scales, strict=True)
-        ]
-        losses = torch.stack([loss.detach() for loss in graphs])
-        slopes = _slopes(combiner, losses)
-        for scale, share in zip(scales, slopes, strict=True):
-            scale.copy_(share)
-        torch.autograd.backward(graphs)
-        return losses, slopes
-
-    def _backward_by_rows(self, batches: Mapping[str, Parts]) -> tuple[Tensor, Tensor | None, Tensor]:
-        combiner, rows = self.combiner, self._rows_for(len(batches))
-        losses = []
-        for row, (task, parts) in enumerate(batches.items()):
-            losses.append(self._backward(task, parts))
-            rows.take(row)
-        matrix, gramian, stacked = rows.matrix[: len(batches)], None, torch.stack(losses)
+    def _a_gradient_each(self, batches: Mapping[str, Parts]) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Losses [T], the Gramian [T, T] where it is needed, and what was decided. The encoder gets that of the rows."""
+        combiner, count = self.combiner, len(batches)
+        rows = self._cleared_rows(count)
+        if self.packed:
+            losses = self._passed(batches, row_of=range(count))
+        else:
+            one_by_one = []
+            for row, (task, parts) in enumerate(batches.items()):
+                one_by_one.append(self._passed({task: parts}))
+                rows.take(row)
+            losses = torch.cat(one_by_one)
+        gramian = None
         with torch.no_grad():
             if isinstance(combiner, GradientCombiner):
+                gradients = rows.gradients(count)
                 with calling(combiner, "combine"):
-                    gradient = combiner.combine(matrix)
-                rows.give(tensor(combiner, "combine", gradient, matrix[0].shape, matrix.device))
-                return stacked, None, torch.linalg.vector_norm(gradient)
+                    gradient = combiner.combine(gradients)
+                rows.give(tensor(combiner, "combine", gradient, gradients[0].shape, gradients.device))
+                return losses, None, torch.linalg.vector_norm(gradient)
             if isinstance(combiner, GramianCombiner):
-                gramian = rows.gramian(len(batches))
+                gramian = rows.gramian(count)
                 with calling(combiner, "weights"):
                     weights = combiner.weights(gramian)
-                tensor(combiner, "weights", weights, stacked.shape, matrix.device)
+                tensor(combiner, "weights", weights, losses.shape, losses.device)
         if isinstance(combiner, LossCombiner):
-            weights = _slopes(combiner, stacked)
-        rows.give(rows.combine(weights.detach().to(matrix.dtype)))
-        return stacked, gramian, weights
+            weights = _slopes(combiner, losses)
+        rows.give_combined(weights.detach().to(rows.matrix.dtype))
+        return losses, gramian, weights
 
-    def _rows_for(self, count: int) -> Rows:
-        if self._rows is None:
-            shared = [p for p in self.model.encoder.parameters() if p.requires_grad]
-            self._rows = Rows(shared, max(len(turn) for turn in self.combiner.turns()))
-        assert count <= len(self._rows.matrix)
+    def _passed(self, batches: Mapping[str, Parts], row_of: Sequence[int] | None = None, *, backward: bool = True) -> Tensor:
+        """The mean losses [T] of the tasks' whole batches, their gradients added to what is there: the tasks together, part
+        after part."""
+        row_of = row_of or [0] * len(batches)
+        losses = {task: torch.zeros((), device=self.model.device) for task in batches}
+        for number in range(max(map(len, batches.values()))):
+            turn = {task: parts[number] for task, parts in batches.items() if number < len(parts)}
+            given = self._forward(
+                turn, [row for row, parts in zip(row_of, batches.values(), strict=True) if number < len(parts)]
+            )
+            shares = [
+                loss * (len(part) / sum(map(len, batches[task])))
+                for (task, part), loss in zip(turn.items(), given, strict=True)
+            ]
+            if backward:
+                torch.autograd.backward(shares)
+            for task, share in zip(turn, shares, strict=True):
+                losses[task] = losses[task] + share.detach()
+        return torch.stack(list(losses.values()))
+
+    def _forward(
+        self, batches: Mapping[str, Batch], row_of: Sequence[int], scales: Sequence[Tensor | None] | None = None
+    ) -> list[Tensor]:
+        """The tasks' losses, with their graphs."""
+        model, scales = self.model, scales or [None] * len(batches)
+        if not (self.packed and torch.is_grad_enabled()):
+            return [model.loss(task, batch, scale) for (task, batch), scale in zip(batches.items(), scales, strict=True)]
+        assert self._packing and self._rows
+        with model.computing():
+            states = self._packing([batch.inputs for batch in batches.values()], self._rows, row_of)
+            losses = []
+            for (task, batch), tokens, scale in zip(batches.items(), states, scales, strict=True):
+                encoding = model.encoder.encoding(tokens, batch.inputs["attention_mask"], scale)
+                losses.append(model.tasks[task].kind.loss(model.logits(task, batch, encoding), batch.labels))
+            return losses
+
+    def _cleared_rows(self, count: int) -> Rows:
+        """At least so many rows."""
+        if self._rows is None or len(self._rows.matrix) < count:
+            encoder = self.model.encoder
+            if self.packed:
+                self._packing = Packing(encoder.backbone)
+            shared = [p for p in encoder.parameters() if p.requires_grad]
+            tables = self._packing.tables if self._packing else ()
+            self._rows = Rows(shared, count, tables)
+        self._rows.clear()
         return self._rows
 
 

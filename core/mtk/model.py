@@ -59,17 +59,24 @@ class Model(nn.Module):
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
+    def computing(self) -> torch.autocast:
+        """The context in which forward passes have this model's precision."""
+        return torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None)
+
     def forward(self, task: str, batch: Batch, gradient_scale: Tensor | None = None) -> Tensor:
         """Logits [examples, outputs] in the precision of the weights; `gradient_scale` as `Encoder.forward` takes it.
 
         Raises UsageError, naming the head, if it fails or gives anything else."""
-        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
-            encoding = self.encoder(batch.inputs, gradient_scale)
-            head, texts = self.head(task), (encoding,) if batch.sequences == 1 else _halves(encoding)
-            with calling(head, "forward"):
-                given = head(*texts)
-            shape = (len(batch), self.tasks[task].kind.outputs)
-            logits: Tensor = tensor(head, "forward", given, shape, encoding.embedding.device)
+        with self.computing():
+            return self.logits(task, batch, self.encoder(batch.inputs, gradient_scale))
+
+    def logits(self, task: str, batch: Batch, encoding: Encoding) -> Tensor:
+        """The same, when the encoder has done its part."""
+        head, texts = self.head(task), (encoding,) if batch.sequences == 1 else _halves(encoding)
+        with calling(head, "forward"):
+            given = head(*texts)
+        shape = (len(batch), self.tasks[task].kind.outputs)
+        logits: Tensor = tensor(head, "forward", given, shape, encoding.embedding.device)
         return logits if self.autocast is None else logits.float()
 
     def loss(self, task: str, batch: Batch, gradient_scale: Tensor | None = None) -> Tensor:
