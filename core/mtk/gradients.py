@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner
 from mtk.data.tokens import Batch
@@ -47,12 +47,14 @@ _DECISIONS: dict[type[Combiner], tuple[str, str]] = {
 class Engine:
     """Fills in the gradients of a model for one step of one turn. What to do with them is the caller's.
 
-    `packed` is whether to use the packed form: None for where the encoder allows it.
+    The gradient of encoder and heads together is made no longer than `clip_norm`, if that is not 0. `packed` is whether to
+    use the packed form: None for where the encoder allows it.
     """
 
-    def __init__(self, model: Model, combiner: Combiner, *, packed: bool | None = None) -> None:
+    def __init__(self, model: Model, combiner: Combiner, *, clip_norm: float = 0.0, packed: bool | None = None) -> None:
         self.model = model
         self.combiner = combiner
+        self.clip_norm = clip_norm
         self.packed = packed
         self._packing: Packing | None = None
         self._rows: Rows | None = None
@@ -103,7 +105,9 @@ class Engine:
         else:
             losses = torch.cat([self._passed({task: parts}) for task, parts in batches.items()])
         if rows:
-            rows.give_first()
+            self._give(rows, torch.ones(1, device=losses.device))
+        elif self.clip_norm:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
         return losses, None, slopes
 
     def _a_gradient_each(self, batches: Mapping[str, Parts]) -> tuple[Tensor, Tensor | None, Tensor]:
@@ -124,8 +128,10 @@ class Engine:
                 gradients = rows.gradients(count)
                 with calling(combiner, "combine"):
                     gradient = combiner.combine(gradients)
-                rows.give(tensor(combiner, "combine", gradient, gradients[0].shape, gradients.device))
-                return losses, None, torch.linalg.vector_norm(gradient)
+                tensor(combiner, "combine", gradient, gradients[0].shape, gradients.device)
+                norm = torch.linalg.vector_norm(gradient)
+                rows.give(gradient * self._clipped(norm) if self.clip_norm else gradient)
+                return losses, None, norm
             if isinstance(combiner, GramianCombiner):
                 gramian = rows.gramian(count)
                 with calling(combiner, "weights"):
@@ -133,8 +139,25 @@ class Engine:
                 tensor(combiner, "weights", weights, losses.shape, losses.device)
         if isinstance(combiner, LossCombiner):
             weights = _slopes(combiner, losses)
-        rows.give_combined(weights.detach().to(rows.matrix.dtype))
+        self._give(rows, weights.detach(), gramian)
         return losses, gramian, weights
+
+    @torch.no_grad()
+    def _give(self, rows: Rows, weights: Tensor, gramian: Tensor | None = None) -> None:
+        """Let the weighted sum of the rows be the encoder's gradient. Its norm follows from the Gramian, so that clipping
+        costs no further pass over it."""
+        weights = weights.to(rows.matrix.dtype)
+        if self.clip_norm:
+            gramian = rows.gramian(len(weights)) if gramian is None else gramian
+            weights = weights * self._clipped((weights @ gramian @ weights).clamp_min(0).sqrt())
+        rows.give_combined(weights)
+
+    def _clipped(self, norm: Tensor) -> Tensor:
+        """Clip the heads' gradients, and what that of the encoder, which is `norm` long, is to be multiplied with."""
+        heads = [p for p in self.model.heads.parameters() if p.grad is not None]
+        total = torch.hypot(norm, nn.utils.get_total_norm([p.grad for p in heads if p.grad is not None]))
+        nn.utils.clip_grads_with_norm_(heads, self.clip_norm, total)
+        return (self.clip_norm / (total + 1e-6)).clamp_max(1)
 
     def _passed(self, batches: Mapping[str, Parts], row_of: Sequence[int] | None = None, *, backward: bool = True) -> Tensor:
         """The mean losses [T] of the tasks' whole batches, their gradients added to what is there: the tasks together, part

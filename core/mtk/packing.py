@@ -170,12 +170,13 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
         x, weight = ctx.saved_tensors
-        rows: Rows = ctx.current.rows
-        for row, span in ctx.current.layout.spans:
+        layout, rows = ctx.current.layout, ctx.current.rows
+        sizes = [span.stop - span.start for _, span in layout.spans]
+        for (row, _), dy_t, x_t in zip(layout.spans, dy.split(sizes), x.split(sizes), strict=True):
             if ctx.weight.requires_grad:
-                rows.add_product(ctx.weight, row, dy[span].t(), x[span])
+                rows.add_product(ctx.weight, row, dy_t.t(), x_t)
             if ctx.bias is not None and ctx.bias.requires_grad:
-                rows.add(ctx.bias, row, dy[span].sum(dim=0))
+                rows.add(ctx.bias, row, dy_t.sum(dim=0))
         return dy @ weight if ctx.needs_input_grad[0] else None, None, None, None
 
 

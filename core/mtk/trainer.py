@@ -47,7 +47,7 @@ class Trainer:
         self.step = self.epoch = 0
         self.examples = 0
         self.seconds = 0.0
-        self.engine = Engine(model, combiner)
+        self.engine = Engine(model, combiner, clip_norm=config.clip_norm)
         self.optimizer = _optimizer(model, combiner, config)
         self.schedule = get_linear_schedule_with_warmup(self.optimizer, round(config.warmup * self.steps), self.steps)
         self._outcomes: list[Outcome] = []
@@ -84,8 +84,6 @@ class Trainer:
     def optimize(self, batches: Mapping[str, Parts]) -> Outcome:
         """One optimizer step of one turn, on a batch of each of its tasks."""
         outcome = self.engine.backward(batches)
-        if self.config.clip_norm:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
