@@ -18,7 +18,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=probability, scale=scale)
     # With dropout, torch has no fused kernel on a CPU; what it does instead was 1.6 to 2.7 times as long as this.
     batch, heads, length, _ = query.shape
-    bias = torch.zeros(mask.shape, dtype=query.dtype).masked_fill_(~mask, float("-inf"))
+    # not -inf: padding far from its sequence may see nothing at all, and its own share must stay a number
+    bias = torch.zeros(mask.shape, dtype=query.dtype).masked_fill_(~mask, torch.finfo(query.dtype).min)
     bias = bias.expand(batch, heads, -1, length).flatten(0, 1).expand(-1, length, -1)
     query, key, value = (x.flatten(0, 1) for x in (query, key, value))
     scores = torch.baddbmm(bias, query, key.transpose(1, 2), alpha=scale)

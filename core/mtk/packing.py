@@ -134,13 +134,13 @@ class Packing:
         config: Any = self._backbone.config
         attention, config._attn_implementation = config._attn_implementation, ATTENTION
         token = _current.set(current)
-        for module, route in self._routed:
-            module.__dict__["forward"] = route.__get__(module)
         try:
+            for module, route in self._routed:
+                module.__dict__["forward"] = route.__get__(module)
             yield
         finally:
             for module, _ in self._routed:
-                del module.__dict__["forward"]
+                module.__dict__.pop("forward", None)
             _current.reset(token)
             current.forget()
             config._attn_implementation = attention
@@ -298,14 +298,17 @@ AttentionInterface.register(ATTENTION, _attention)
 def fits(backbone: nn.Module, names: Sequence[str]) -> bool:
     """Whether the packed form gives this backbone's gradients, as a small trial shows: two tasks' sequences, with padding,
     against `torch.autograd.grad` for each task by itself. `names` are those of the tensors that the tokenizer gives."""
-    was_training = backbone.training
+    was_training, gradients = backbone.training, [(p, p.grad) for p in backbone.parameters()]
     backbone.eval()
+    backbone.zero_grad()
     try:
         return _trial(backbone, names)
     except Exception:  # whatever keeps an encoder from it, it has the plain way
         return False
     finally:
         backbone.train(was_training)
+        for parameter, gradient in gradients:
+            parameter.grad = gradient
 
 
 def _trial(backbone: nn.Module, names: Sequence[str]) -> bool:
@@ -332,11 +335,10 @@ def _trial(backbone: nn.Module, names: Sequence[str]) -> bool:
         found = torch.autograd.grad((states * target).sum(), parameters, allow_unused=True)
         plain.append([torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)])
 
-    before = [p.grad for p in parameters]
     rows.clear()
     states = packing(batches, rows, range(2))
     torch.autograd.backward([(s * target).sum() for s, target in zip(states, targets, strict=True)])
-    if any(p.grad is not was for p, was in zip(parameters, before, strict=True)):
+    if any(p.grad is not None for p in parameters):
         return False  # a parameter is used in a way that has no route
     # Some gradients, such as that of a key's bias, are zero but for rounding: what they may be off by is set by the others.
     rounding = 1e-6 * max(float(g.abs().max()) for by_task in plain for g in by_task)

@@ -27,10 +27,12 @@ class Rows:
         sizes = [p.numel() for p in dense]
         self.matrix = torch.zeros(count, sum(sizes), device=dense[0].device, dtype=dense[0].dtype)
         self._views = {p: part.unflatten(1, p.shape) for p, part in zip(dense, self.matrix.split(sizes, dim=1), strict=True)}
-        self._written: set[tuple[nn.Parameter, int]] = set()
+        self._touched: set[nn.Parameter] = set()  # parameters that any task gave a gradient in this step
+        self._written: set[tuple[nn.Parameter, int]] = set()  # what of the matrix is this step's
 
     def clear(self) -> None:
         """Forget the last step's rows. Nothing is erased: what comes first overwrites."""
+        self._touched.clear()
         self._written.clear()
         for table in self.tables.values():
             table.clear()
@@ -46,11 +48,13 @@ class Rows:
                 views.append(rows[row])
                 gradients.append(parameter.grad)
                 parameter.grad = None
+                self._touched.add(parameter)
                 self._written.add((parameter, row))
         torch._foreach_copy_(views, gradients)
 
     def add(self, parameter: nn.Parameter, row: int, gradient: Tensor) -> None:
         """Add what a parameter gets from one task."""
+        self._touched.add(parameter)
         view = self._views[parameter][row]
         if self._first(parameter, row):
             view.copy_(gradient)
@@ -59,6 +63,7 @@ class Rows:
 
     def add_product(self, parameter: nn.Parameter, row: int, left: Tensor, right: Tensor) -> None:
         """Add a matrix product to what a matrix gets from one task: with no memory in between, where the types allow it."""
+        self._touched.add(parameter)
         view = self._views[parameter][row]
         if left.dtype != view.dtype:
             self.add(parameter, row, left @ right)
@@ -93,21 +98,20 @@ class Rows:
         The sum is made in place of the first row. With few rows that is nearer to the memory's speed than a product of
         vector and matrix.
         """
-        touched = {parameter for parameter, _ in self._written}
         matrix = self._complete(len(weights))
         first = matrix[0].mul_(weights[0])
         for row in range(1, len(weights)):
             first.addcmul_(matrix[row], weights[row])
         for parameter, rows in self._views.items():
-            parameter.grad = rows[0] if parameter in touched else None
+            parameter.grad = rows[0] if parameter in self._touched else None
         for table in self.tables.values():
             table.give(weights)
 
     def give(self, gradient: Tensor) -> None:
-        """Let the gradients of the parameters be `gradient` [P]."""
+        """Let the gradients of the parameters be `gradient` [P], but for those that no task gave one."""
         sizes = [p.numel() for p in self.parameters]
         for parameter, part in zip(self.parameters, gradient.split(sizes), strict=True):
-            parameter.grad = part.view_as(parameter)
+            parameter.grad = part.view_as(parameter) if parameter in self._touched or parameter in self.tables else None
 
     def _first(self, parameter: nn.Parameter, row: int) -> bool:
         first = (parameter, row) not in self._written

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 import torch
+from three_tasks import TASKS, batches, encoder_gradient, halves, make_batch, make_model, plain
 from torch import Tensor
-from transformers import BertConfig, BertModel
 
 from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner
-from mtk.data.tokens import Batch
-from mtk.encoder import Encoder
 from mtk.gradients import Engine
-from mtk.model import Model
 from mtk.registry import Registry
 from mtk.spec import Spec
-from mtk.task import Binary, Classification, Regression, Task
-
-TASKS = [
-    Task(name="sst", kind=Classification(("0", "1", "2")), text=("a",), label="y"),
-    Task(name="para", kind=Binary(), text=("a", "b"), label="y"),
-    Task(name="sts", kind=Regression(0, 5), text=("a", "b"), label="y"),
-]
-HEADS = {"sst": Spec("cnn"), "para": Spec("linear"), "sts": Spec("concat-mlp")}
 
 
 class Sum(LossCombiner):
@@ -59,69 +48,6 @@ class Extremes(GradientCombiner):
         return gradients.amax(dim=0) + gradients.amin(dim=0)
 
 
-def make_model() -> Model:
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=50,
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=32,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
-    model = Model(Encoder(BertModel(config), None, "mean"), TASKS, HEADS, 32, Registry()).double().eval()
-    model.encoder.backbone.register_parameter("unused", torch.nn.Parameter(torch.ones(3, dtype=torch.float64)))
-    return model
-
-
-def make_batch(task: str, examples: int, seed: int) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    sequences = 2 if task == "para" else 1
-    lengths = torch.randint(3, 12, (examples * sequences,), generator=generator)
-    mask = torch.arange(12) < lengths.unsqueeze(1)
-    ids = torch.where(mask, torch.randint(1, 50, mask.shape, generator=generator), 0)
-    highest = {"sst": 3, "para": 2, "sts": 6}[task]
-    labels = torch.randint(0, highest, (examples,), generator=generator).double()
-    return Batch({"input_ids": ids, "attention_mask": mask.long()}, sequences, labels, int(lengths.sum()))
-
-
-def batches() -> dict[str, list[Batch]]:
-    return {task.name: [make_batch(task.name, 6, seed)] for seed, task in enumerate(TASKS)}
-
-
-def halves(parts: Sequence[Batch]) -> list[Batch]:
-    """The same batch in two parts of unequal size."""
-    whole = parts[0]
-    examples = len(whole)
-
-    def part(chosen: list[int]) -> Batch:
-        rows = [n * examples + i for n in range(whole.sequences) for i in chosen]
-        return Batch({k: v[rows] for k, v in whole.inputs.items()}, whole.sequences, whole.labels[chosen], 0)
-
-    return [part(list(range(4))), part(list(range(4, examples)))]
-
-
-def plain(model: Model, data: Mapping[str, list[Batch]]) -> tuple[Tensor, Tensor, dict[str, list[Tensor]]]:
-    """Losses [T], gradients over the encoder [T, P], and each head's own gradients, the plain way."""
-    shared = list(model.encoder.parameters())
-    losses, rows, heads = [], [], {}
-    for task, parts in data.items():
-        loss = model.loss(task, parts[0])
-        own = list(model.head(task).parameters())
-        gradients = torch.autograd.grad(loss, shared + own, allow_unused=True)
-        gradients = [torch.zeros_like(p) if g is None else g for p, g in zip(shared + own, gradients, strict=True)]
-        losses.append(loss.detach())
-        rows.append(torch.cat([g.flatten() for g in gradients[: len(shared)]]))
-        heads[task] = gradients[len(shared) :]
-    return torch.stack(losses), torch.stack(rows), heads
-
-
-def encoder_gradient(model: Model) -> Tensor:
-    return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in model.encoder.parameters()])
-
-
 def expected(combiner: Combiner, losses: Tensor, rows: Tensor) -> Tensor:
     if isinstance(combiner, GradientCombiner):
         return combiner.combine(rows)
@@ -132,13 +58,14 @@ def expected(combiner: Combiner, losses: Tensor, rows: Tensor) -> Tensor:
     return torch.autograd.grad(combiner.scalarize(losses), losses)[0] @ rows
 
 
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "plain"])
 @pytest.mark.parametrize("parts", [1, 2], ids=["whole", "accumulated"])
 @pytest.mark.parametrize("kind", [Sum, Uncertainty, GeometricMean, Fixed, Extremes])
-def test_the_engine_equals_the_plain_way(kind: type[Combiner], parts: int) -> None:
+def test_the_engine_equals_the_plain_way(kind: type[Combiner], parts: int, packed: bool) -> None:
     model, data = make_model(), batches()
     combiner = kind([t.name for t in TASKS])
     losses, rows, heads = plain(model, data)
-    engine = Engine(model, combiner)
+    engine = Engine(model, combiner, packed=packed)
     for _ in range(2):  # the second step finds the buffers of the first
         model.zero_grad()
         outcome = engine.backward(data if parts == 1 else {task: halves(batch) for task, batch in data.items()})
@@ -160,13 +87,27 @@ def test_a_parameter_of_the_combiner_gets_the_gradient_of_the_scalar() -> None:
     torch.testing.assert_close(combiner.log_variances.grad, wanted.detach())
 
 
-def test_a_parameter_that_no_task_touches_gets_zero() -> None:
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "plain"])
+@pytest.mark.parametrize("clip_norm", [0.0, 1.0])
+@pytest.mark.parametrize("kind", [Sum, Uncertainty, Fixed, Extremes])
+def test_a_parameter_that_no_task_touches_gets_no_gradient(kind: type[Combiner], clip_norm: float, packed: bool) -> None:
     model = make_model()
-    Engine(model, Fixed([t.name for t in TASKS])).backward(batches())
-    unused = model.encoder.backbone.unused
-    assert isinstance(unused, torch.nn.Parameter)
-    assert unused.grad is not None
-    assert not unused.grad.any()
+    Engine(model, kind([t.name for t in TASKS]), clip_norm=clip_norm, packed=packed).backward(batches())
+    assert model.encoder.backbone.unused.grad is None
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "plain"])
+@pytest.mark.parametrize("clip_norm", [0.01, 1e6], ids=["clipped", "short enough"])
+@pytest.mark.parametrize("kind", [Sum, Uncertainty, GeometricMean, Fixed, Extremes])
+def test_clipping_is_that_of_torch(kind: type[Combiner], clip_norm: float, packed: bool) -> None:
+    model = make_model()
+    combiner = kind([t.name for t in TASKS])
+    Engine(model, combiner, packed=packed).backward(batches())
+    torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    wanted = [None if p.grad is None else p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    Engine(model, combiner, packed=packed, clip_norm=clip_norm).backward(batches())
+    torch.testing.assert_close([p.grad for p in model.parameters()], wanted)
 
 
 def test_the_heads_of_tasks_whose_turn_it_is_not_are_left_alone() -> None:
