@@ -23,6 +23,14 @@ if _SHARED.is_dir():
     os.environ.setdefault("NLTK_DATA", str(_SHARED))  # read by NLTK when it is imported, here and in subprocesses
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("cuda"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a CUDA device")
+
+
 @pytest.fixture(scope="session")
 def wordnet() -> None:
     """Skips, and says so, where there is no WordNet."""

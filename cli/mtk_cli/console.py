@@ -135,7 +135,7 @@ def setup(plan: Plan) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_row("encoder", f"{plan.encoder}, {plan.parameters / 1e6:,.1f} M parameters with the heads")
     grid.add_row("combiner", plan.combiner)
-    grid.add_row("device", f"{plan.device}, {plan.precision}")
+    grid.add_row("device", f"{plan.device}, {plan.precision}" + (", CUDA graphs" if plan.recorded else ""))
     grid.add_row("training", f"{_count(plan.epochs, 'epoch')}, {_count(plan.steps, 'step')}")
     grid.add_row("out", Text(str(plan.out), overflow="fold"))
     return grid

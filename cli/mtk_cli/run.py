@@ -57,6 +57,7 @@ SETTINGS = [
     Setting(TRAINING, "clip_norm", "--clip-norm", metavar="NORM", help="The gradient's largest norm; 0 does not clip."),
     Setting(MACHINE, "device", "--device", metavar="NAME", help="auto, cpu, cuda or cuda:N."),
     Setting(MACHINE, "precision", "--precision", metavar="auto|fp32|bf16", help="Of the encoder's arithmetic."),
+    Setting(MACHINE, "compile", "--compile", metavar="auto|on|off", help="Record steps as CUDA graphs."),
     Setting(MACHINE, "seed", "--seed", metavar="N", help="Of everything random."),
     Setting(MACHINE, "listen", "--listen", metavar="SPEC", help="A listener, such as tensorboard; again for another."),
 ]

@@ -77,7 +77,9 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of the encoder's arithmetic; weights stay fp32. `auto` takes bf16 on CUDA and on CPUs with bf16 matrix units (AMX)."""
+    """Of the encoder's arithmetic; weights stay fp32. `auto` takes bf16 on CUDA and on CPUs that are the faster for it."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """Whether steps are recorded as CUDA graphs and replayed; `auto` does where that is possible."""
     seed: int = 0
     """Of everything random: initial heads, order, dropout, augmentation, the combiner."""
 

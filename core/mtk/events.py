@@ -32,6 +32,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     combiner: str
     device: str
     precision: str
+    recorded: bool  # whether steps are recorded as CUDA graphs
     epochs: int
     steps: int  # optimizer steps in the whole run
     differences: list[str]  # a line for each version that is not the one in the configuration it repeats

@@ -61,7 +61,7 @@ class Engine:
 
     def backward(self, batches: Mapping[str, Parts]) -> Outcome:
         """Set the gradient of every parameter that the tasks of `batches` touch, and leave those of others as they are.
-        The gradients of the last step must have been cleared."""
+        The gradients of the last step must have been released."""
         combiner, tasks = self.combiner, tuple(batches)
         if self.packed is None:
             first = next(iter(batches.values()))[0]
@@ -69,6 +69,12 @@ class Engine:
         if isinstance(combiner, LossCombiner) and (combiner.additive or all(len(parts) == 1 for parts in batches.values())):
             return Outcome(tasks, *self._one_gradient(combiner, batches))
         return Outcome(tasks, *self._a_gradient_each(batches))
+
+    def release(self) -> None:
+        """The gradients have been used: clear them, the heads' included."""
+        if self._rows:
+            self._rows.release()
+        self.model.zero_grad(set_to_none=True)
 
     @torch.no_grad()
     def losses(self, batches: Mapping[str, Parts]) -> Tensor:

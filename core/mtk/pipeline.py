@@ -17,7 +17,7 @@ from mtk.config import RunConfig, check, per_task, read_config
 from mtk.data import Split, TaskData
 from mtk.data.augmentation import augment_split, build_augmenter
 from mtk.data.layout import find_data, read_tasks
-from mtk.device import choose_device, choose_precision, out_of_memory_explained
+from mtk.device import choose_device, choose_precision, choose_recording, out_of_memory_explained
 from mtk.encoder import load_encoder
 from mtk.errors import DataError, UsageError, nearest
 from mtk.evaluation import Metrics, average, evaluate_splits
@@ -54,6 +54,7 @@ def run(
     asked, config = config, _resolve(config, data, registry)
     combiner_spec = Spec.parse(config.combiner)
     combiner = registry.build("combiner", combiner_spec, list(data))
+    record = choose_recording(config.compile, device, config.combiner, uses_host=combiner.uses_host)
     specs = {name: Spec.parse(per_task(config.heads, name, "")) for name in data}
     audience = Audience(registry, config.listen)
     directory = RunDirectory.choose(out, [spec.name for spec in (combiner_spec, *specs.values())])
@@ -67,7 +68,9 @@ def run(
         dev = {name: model.tokenize(name, d.dev) for name, d in data.items()}
         train = {name: model.tokenize(name, split) for name, split in training.items()}
         rehearse(model, registry.build("combiner", combiner_spec, list(data)).to(device), train)
-        trainer = Trainer(model, combiner.to(device), train, config, lambda p: audience.tell("mtk_progressed", progress=p))
+        trainer = Trainer(
+            model, combiner.to(device), train, config, lambda p: audience.tell("mtk_progressed", progress=p), record
+        )
 
         directory.create(config)
         for listener in (directory, *listeners):
@@ -215,6 +218,7 @@ def _plan(
         combiner=config.combiner,
         device=str(model.device),
         precision="bf16" if model.autocast else "fp32",
+        recorded=trainer.recorded,
         epochs=trainer.epoch_count,
         steps=trainer.steps,
         differences=differences,

@@ -33,6 +33,6 @@ def rehearse(model: Model, combiner: Combiner, train: Mapping[str, TokenizedSpli
             examples = {task: range(min(EXAMPLES, len(train[task]))) for task in turn}
             outcome = engine.backward({task: [train[task].batch(numbers)] for task, numbers in examples.items()})
             engine.check([outcome])
-            model.zero_grad(set_to_none=True)
+            engine.release()
     for buffer, before in buffers:
         buffer.copy_(before)

@@ -17,7 +17,8 @@ class Rows:
     A parameter in `tables` is an embedding table with many entries, of which one step uses few. Its rows are kept for the
     used entries alone, as `Table` says, and have no columns in the matrix.
 
-    A step begins with `clear`, fills in some rows by `take`, or by `add` and `Table.add`, and ends with a `give…`.
+    A step begins with `clear`, fills in some rows by `take`, or by `add` and `Table.add`, and lets them make up the
+    parameters' gradient by a `give…`. When that is used, `release` it.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], count: int, tables: Collection[nn.Parameter] = ()) -> None:
@@ -36,6 +37,13 @@ class Rows:
         self._written.clear()
         for table in self.tables.values():
             table.clear()
+
+    def release(self) -> None:
+        """The parameters' gradient is not needed any more."""
+        for parameter in self.parameters:
+            parameter.grad = None
+        for table in self.tables.values():
+            table.release()
 
     def take(self, row: int) -> None:
         """Move the gradients of the parameters to a row; there are no tables then.
@@ -160,17 +168,19 @@ class Table:
         return rows.new_zeros(count, *self._parameter.shape).index_add_(1, entries, rows)
 
     def give(self, weights: Tensor) -> None:
-        """Let the weighted sum of the rows be the table's gradient; `weights` [count].
-
-        Zeros are written once: after a step, only the entries it used are cleared again.
-        """
+        """Let the weighted sum of the rows be the table's gradient; `weights` [count]. Its zeros are written once."""
+        self.release()
         rows, entries = self._gather(len(weights))
         if self._gradient is None:
             self._gradient = torch.zeros_like(self._parameter)
-        elif self._touched is not None:
-            self._gradient.index_fill_(0, self._touched, 0)
         self._touched = entries
         self._parameter.grad = self._gradient.index_add_(0, entries, torch.tensordot(weights, rows, dims=1))
+
+    def release(self) -> None:
+        """Clear what was given, in the step that gave it: the next one, if it is a recording, knows nothing of this one."""
+        if self._touched is not None and self._gradient is not None:
+            self._gradient.index_fill_(0, self._touched, 0)
+        self._touched = None
 
     def _gather(self, count: int) -> tuple[Tensor, Tensor]:
         """The rows [count, n, width] by place, and the entry [n] that each place stands for: any, where one is left over."""

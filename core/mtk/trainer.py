@@ -21,13 +21,15 @@ from mtk.events import Progress
 from mtk.gradients import Engine, Outcome, Parts
 from mtk.model import Model
 from mtk.promise import calling
+from mtk.recording import LENGTHS, RecordedSteps, Step
 
 # Losses are fetched from the device so many seconds apart; in between, nothing waits for it.
 REPORT_SECONDS = 1.0
 
 
 class Trainer:
-    """Trains a model on tokenized training sets, `train[task]`. `report` gets a Progress every second or so."""
+    """Trains a model on tokenized training sets, `train[task]`. `report` gets a Progress every second or so. `record` is
+    whether steps are recorded as CUDA graphs."""
 
     def __init__(
         self,
@@ -36,6 +38,7 @@ class Trainer:
         train: Mapping[str, TokenizedSplit],
         config: RunConfig,
         report: Callable[[Progress], object],
+        record: bool = False,
     ) -> None:
         self.model, self.combiner, self.train, self.config = model, combiner, train, config
         self.report = report
@@ -48,7 +51,9 @@ class Trainer:
         self.examples = 0
         self.seconds = 0.0
         self.engine = Engine(model, combiner, clip_norm=config.clip_norm)
-        self.optimizer = _optimizer(model, combiner, config)
+        self.optimizer = _optimizer(model, combiner, config, capturable=record)
+        self._step: Step = RecordedSteps(self._make_step) if record else self._make_step
+        self.recorded = record
         self.schedule = get_linear_schedule_with_warmup(self.optimizer, round(config.warmup * self.steps), self.steps)
         self._outcomes: list[Outcome] = []
 
@@ -83,17 +88,23 @@ class Trainer:
 
     def optimize(self, batches: Mapping[str, Parts]) -> Outcome:
         """One optimizer step of one turn, on a batch of each of its tasks."""
-        outcome = self.engine.backward(batches)
-        self.optimizer.step()
+        outcome = self._step(batches)
         self.schedule.step()
-        self.optimizer.zero_grad(set_to_none=True)
         with calling(self.combiner, "after_step"):
             self.combiner.after_step(lambda: self.engine.losses(batches))
         return outcome
 
+    def _make_step(self, batches: Mapping[str, Parts]) -> Outcome:
+        outcome = self.engine.backward(batches)
+        self.optimizer.step()
+        self.combiner.zero_grad(set_to_none=True)
+        self.engine.release()
+        return outcome
+
     def _parts(self, task: str, examples: list[int]) -> list[Batch]:
         size = math.ceil(len(examples) / self.config.accumulate)
-        return [self.train[task].batch(examples[i : i + size]) for i in range(0, len(examples), size)]
+        multiple = LENGTHS if self.recorded else 1
+        return [self.train[task].batch(examples[i : i + size], multiple) for i in range(0, len(examples), size)]
 
     def _rounds(self) -> int:
         """How often every task has its turn in an epoch."""
@@ -126,13 +137,14 @@ class Trainer:
             epoch=self.epoch,
             losses={task: torch.stack(values).mean().item() for task, values in losses.items()},
             cosines={pair: torch.stack(values).mean().item() for pair, values in cosines.items()},
-            learning_rate=self.schedule.get_last_lr()[0],
+            learning_rate=float(self.schedule.get_last_lr()[0]),
             examples_per_second=examples_per_second,
         )
 
 
-def _optimizer(model: Model, combiner: Combiner, config: RunConfig) -> torch.optim.AdamW:
-    """AdamW, fused. Matrices decay; vectors (biases, normalisation) and the combiner's parameters do not."""
+def _optimizer(model: Model, combiner: Combiner, config: RunConfig, *, capturable: bool) -> torch.optim.AdamW:
+    """AdamW, fused. Matrices decay; vectors (biases, normalisation) and the combiner's parameters do not. A `capturable` one
+    can be recorded: its learning rates are on the device, where a replay reads them."""
     groups = []
     for module, rate, decay in (
         (model.encoder, config.learning_rate, config.weight_decay),
@@ -142,4 +154,7 @@ def _optimizer(model: Model, combiner: Combiner, config: RunConfig) -> torch.opt
         parameters = [p for p in module.parameters() if p.requires_grad]
         groups.append({"params": [p for p in parameters if p.ndim > 1], "lr": rate, "weight_decay": decay})
         groups.append({"params": [p for p in parameters if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
-    return torch.optim.AdamW([group for group in groups if group["params"]], fused=True)
+    if capturable:
+        for group in groups:
+            group["lr"] = torch.tensor(group["lr"], device=model.device)
+    return torch.optim.AdamW([group for group in groups if group["params"]], fused=True, capturable=capturable)

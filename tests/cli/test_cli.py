@@ -76,6 +76,7 @@ PLAN = Plan(
     combiner="pcgrad",
     device="cpu",
     precision="fp32",
+    recorded=False,
     epochs=2,
     steps=200,
     differences=["torch was [2.12] in the run that this one repeats, and is 2.13 here"],

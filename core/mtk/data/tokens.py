@@ -40,6 +40,7 @@ class TokenizedSplit:
             encoded = tokenizer([text for texts in split.texts for text in texts], **options)
         rows = encoded["input_ids"]
         self.ids = split.ids
+        self._max_length = max_length
         self.sequences = len(rows) // max(1, len(split))
         self.row_lengths = [len(row) for row in rows]
         self.lengths = [max(self.row_lengths[i :: len(split)]) for i in range(len(split))]
@@ -53,13 +54,15 @@ class TokenizedSplit:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def batch(self, examples: Sequence[int]) -> Batch:
-        """The examples of these numbers, padded to the longest of them."""
+    def batch(self, examples: Sequence[int], multiple: int = 1) -> Batch:
+        """The examples of these numbers, padded to the longest of them, and on to a `multiple` of tokens where the longest
+        allowed is not reached before."""
         rows = [n * len(self) + i for n in range(self.sequences) for i in examples]
         lengths = [self.row_lengths[row] for row in rows]
         device = self.labels.device
-        index = torch.tensor(rows, device=device)
-        positions = torch.arange(max(lengths), device=device)
+        index = torch.tensor(rows, pin_memory=device.type == "cuda").to(device, non_blocking=True)
+        length = max(lengths)
+        positions = torch.arange(max(length, min(-(-length // multiple) * multiple, self._max_length)), device=device)
         mask = positions < self._row_lengths[index].unsqueeze(1)
         cells = torch.where(mask, self._starts[index].unsqueeze(1) + positions, 0)
         inputs = {name: torch.where(mask, flat[cells], self._pad[name]) for name, flat in self._flat.items()}
