@@ -1,7 +1,7 @@
-"""What the benchmarks share: a workload of real batches, times taken side by side, a table and a JSON file that says where.
+"""What the benchmarks share: a workload of real batches, times taken side by side, a table, a file that says where.
 
-Times on a shared machine drift, so nothing here compares a time with one of another hour: contestants take turns, in an order
-drawn anew for every repeat, and what is reported is the median of their ratios within a repeat.
+Times on a shared machine drift, so nothing here compares a time with one of another hour: contestants take turns, in an
+order drawn anew for every repeat, and what is reported is the median of their ratios within a repeat.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ import torch
 import transformers
 
 import mtk
+from mtk.combiner import Combiner
 from mtk.config import check
 from mtk.data import TaskData
 from mtk.data.batches import shuffled
 from mtk.data.layout import find_data, read_tasks
 from mtk.data.tokens import Batch
-from mtk.device import choose_device, choose_precision
+from mtk.device import choose_device, choose_precision, choose_recording
 from mtk.encoder import Encoder, load_encoder
 from mtk.model import Model
+from mtk.recording import LENGTHS
 from mtk.spec import Spec
 from mtk.trainer import Trainer
 
@@ -90,19 +92,22 @@ class Workload:
         model.autocast = self.autocast
         return model.train()
 
-    def trainer(self, combiner: str, batch_size: int, model: Model | None = None, **settings: Any) -> Trainer:
-        """A trainer at the beginning of a run; `settings` are fields of a run's configuration."""
-        built = self.registry.build("combiner", Spec.parse(combiner), list(self.data)).to(self.device)
-        config = check({"batch_size": batch_size, "combiner": combiner, "epochs": 1_000, **settings})
-        trainer = Trainer(model or self.model(), built, self.train, config, lambda progress: None)
-        trainer.model.train()
-        return trainer
+    def trainer(self, combiner: str | type[Combiner], batch_size: int, **settings: Any) -> Trainer:
+        """A trainer at the beginning of a run, with `--compile auto`; `settings` are fields of a run's configuration."""
+        if isinstance(combiner, str):
+            built = self.registry.build("combiner", Spec.parse(combiner), list(self.data))
+        else:
+            built = combiner(list(self.data))
+        config = check({"batch_size": batch_size, "epochs": 1_000, **settings})
+        record = choose_recording(config.compile, self.device, "", uses_host=built.uses_host)
+        return Trainer(self.model(), built.to(self.device), self.train, config, lambda progress: None, record)
 
     def steps(self, batch_size: int) -> Iterator[dict[str, list[Batch]]]:
-        """Batches of every task, as a run draws them, without end."""
+        """Batches of every task, as a run draws and pads them, without end."""
         streams = {name: shuffled(t.lengths, batch_size, Random(name)) for name, t in self.train.items()}
+        multiple = LENGTHS if self.device.type == "cuda" else 1
         while True:
-            yield {name: [self.train[name].batch(next(stream))] for name, stream in streams.items()}
+            yield {name: [self.train[name].batch(next(stream), multiple)] for name, stream in streams.items()}
 
 
 def tokens(steps: Sequence[Mapping[str, Sequence[Batch]]]) -> int:
