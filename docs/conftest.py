@@ -51,6 +51,7 @@ class Author:
         kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "MTK_DISABLE_PLUGINS", "VIRTUAL_ENV")}
         # pip reads the second as the value of its flag --no-build-isolation, and so 0 as what that flag means.
         offline = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        kept["MTK_CACHE"] = str(home / "cache")
         self._environment = {**kept, **offline, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
 
     def run(self, *command: str, stdin: str = "") -> tuple[int, str]:

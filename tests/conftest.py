@@ -31,6 +31,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip("needs a CUDA device")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads the user's cache or writes there, nor do the subprocesses that it starts. For the whole session, so that
+    it comes before every other fixture."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MTK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def wordnet() -> None:
     """Skips, and says so, where there is no WordNet."""

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
+import numpy as np
+import tokenizers
 import torch
+import transformers
 from torch import Tensor
 
 from mtk.data import Split
+from mtk.data.cache import kept
+
+FEWEST_KEPT = 500  # texts: fewer are made in some 0.02 s, and every prediction of a few texts would leave a file
+_AT_ONCE = 10_000  # texts, between which what the tokenizer says of them beside their ids is let go
+_LENGTHS = "row_lengths"  # beside the names of the tokenizer's outputs
 
 
 @dataclass(frozen=True)
@@ -33,21 +42,18 @@ class TokenizedSplit:
     """
 
     def __init__(self, split: Split, tokenizer: Any, *, joint: bool, max_length: int, device: torch.device) -> None:
-        options = {"truncation": True, "max_length": max_length, "return_attention_mask": False}
-        if len(split.texts) == 2 and joint:
-            encoded = tokenizer(*split.texts, **options)
-        else:
-            encoded = tokenizer([text for texts in split.texts for text in texts], **options)
-        rows = encoded["input_ids"]
+        columns = split.texts if joint else ([text for texts in split.texts for text in texts],)
+        tokens = tokenize(columns, tokenizer, max_length)
+        lengths = tokens.pop(_LENGTHS).long()
         self.ids = split.ids
-        self._max_length = max_length
-        self.sequences = len(rows) // max(1, len(split))
-        self.row_lengths = [len(row) for row in rows]
+        self.sequences = len(lengths) // max(1, len(split))
+        self.row_lengths: list[int] = lengths.tolist()
         self.lengths = [max(self.row_lengths[i :: len(split)]) for i in range(len(split))]
-        self._pad = {name: tokenizer.pad_token_id if name == "input_ids" else 0 for name in encoded}
-        self._flat = {name: torch.tensor([x for row in encoded[name] for x in row], device=device) for name in encoded}
-        self._starts = torch.tensor([0, *self.row_lengths[:-1]], device=device).cumsum(0)
-        self._row_lengths = torch.tensor(self.row_lengths, device=device)
+        self._max_length = max_length
+        self._pad = {name: tokenizer.pad_token_id if name == "input_ids" else 0 for name in tokens}
+        self._flat = {name: tokens[name].to(device) for name in sorted(tokens)}  # a file does not keep their order
+        self._row_lengths = lengths.to(device)
+        self._starts = self._row_lengths.cumsum(0) - self._row_lengths
         labels = split.labels if split.labels is not None else [float("nan")] * len(split)
         self.labels = torch.tensor(labels, dtype=torch.float32, device=device)
 
@@ -65,6 +71,65 @@ class TokenizedSplit:
         positions = torch.arange(max(length, min(-(-length // multiple) * multiple, self._max_length)), device=device)
         mask = positions < self._row_lengths[index].unsqueeze(1)
         cells = torch.where(mask, self._starts[index].unsqueeze(1) + positions, 0)
-        inputs = {name: torch.where(mask, flat[cells], self._pad[name]) for name, flat in self._flat.items()}
+        inputs = {name: torch.where(mask, flat[cells], self._pad[name]).long() for name, flat in self._flat.items()}
         inputs["attention_mask"] = mask.long()
         return Batch(inputs, self.sequences, self.labels[index[: len(examples)]], sum(lengths))
+
+
+def tokenize(columns: Sequence[Sequence[str]], tokenizer: Any, max_length: int) -> dict[str, Tensor]:
+    """The rows of one column of texts, or of two that are read as one sequence, end to end: int32 tensors on the host by the
+    names of the tokenizer's outputs, and `row_lengths`.
+
+    Kept in the user's cache (`mtk.data.cache`) if the tokenizer is one whose whole content can be compared."""
+    if not _plain(tokenizer):
+        encoded = tokenizer(*columns, truncation=True, max_length=max_length, return_attention_mask=False)
+        tokens = {name: _flat(encoded[name]) for name in encoded}
+        return {**tokens, _LENGTHS: torch.tensor([len(row) for row in encoded["input_ids"]], dtype=torch.int32)}
+    backend = tokenizer.backend_tokenizer
+    # What the tokenizer itself does before it encodes. It is part of the backend's content from here on, so that the
+    # content is not that of whatever was tokenized before.
+    backend.enable_truncation(max_length, strategy="longest_first", direction=tokenizer.truncation_side)
+    backend.no_padding()
+    backend.encode_special_tokens = tokenizer.split_special_tokens
+    names = ["input_ids", *(["token_type_ids"] if "token_type_ids" in tokenizer.model_input_names else [])]
+
+    def encode() -> dict[str, Tensor]:
+        return _encode(columns, backend, names)
+
+    if sum(map(len, columns)) < FEWEST_KEPT:
+        return encode()
+    return kept(chain(_description(tokenizer, names, len(columns)), *columns), encode)
+
+
+def _plain(tokenizer: Any) -> bool:
+    """Whether the tokenizer is one of transformers' own in Rust, and does nothing in Python to what it gives: then the Rust
+    part, by itself, gives the same in half the time, and says all that decides it."""
+    fast, own = transformers.PreTrainedTokenizerFast, type(tokenizer)
+    if not isinstance(tokenizer, fast) or not own.__module__.startswith("transformers."):
+        return False
+    return all(getattr(own, name, None) is getattr(fast, name, None) for name in ("__call__", "_encode_plus"))
+
+
+def _description(tokenizer: Any, names: Sequence[str], columns: int) -> Iterator[str]:
+    """All that decides a text's tokens beside the text; how they are cut is in the backend's content."""
+    yield f"{type(tokenizer).__qualname__}, transformers {transformers.__version__}, tokenizers {tokenizers.__version__}"
+    yield f"{names} of {columns}, special tokens split: {tokenizer.split_special_tokens}"
+    yield tokenizer.backend_tokenizer.to_str()
+
+
+def _encode(columns: Sequence[Sequence[str]], backend: Any, names: Sequence[str]) -> dict[str, Tensor]:
+    texts = list(zip(*columns, strict=True)) if len(columns) == 2 else columns[0]
+    parts: dict[str, list[Tensor]] = {name: [] for name in [*names, _LENGTHS]}
+    for start in range(0, len(texts), _AT_ONCE):
+        encodings = backend.encode_batch_fast(texts[start : start + _AT_ONCE])
+        rows = {"input_ids": [e.ids for e in encodings]}
+        if "token_type_ids" in names:
+            rows["token_type_ids"] = [e.type_ids for e in encodings]
+        for name in names:
+            parts[name].append(_flat(rows[name]))
+        parts[_LENGTHS].append(torch.tensor([len(row) for row in rows["input_ids"]], dtype=torch.int32))
+    return {name: torch.cat(part) if part else torch.empty(0, dtype=torch.int32) for name, part in parts.items()}
+
+
+def _flat(rows: Sequence[Sequence[int]]) -> Tensor:
+    return torch.from_numpy(np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=sum(map(len, rows))))

@@ -1,0 +1,65 @@
+"""Token ids on disk, so that a run on the text of an earlier one does not tokenize it again.
+
+An entry's name is a digest of all that decides its content: another text, tokenizer or option is another entry, and nothing
+is ever out of date. Entries are in `tokens/` of `$MTK_CACHE`, or of `mtk` in the user's cache directory, and can be deleted
+at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+LIMIT = 1 << 30  # bytes in all; beyond that, what has not been used for longest goes
+_DIGEST = 32  # bytes, at the beginning of a file: of the rest
+
+
+def directory() -> Path:
+    """Where entries are; it may not exist."""
+    own = os.environ.get("MTK_CACHE")
+    return (Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mtk") / "tokens"
+
+
+def kept(parts: Iterable[str], make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """What `make` gives, which `parts` decide: as it is kept, or else made, and kept from now on.
+
+    Whatever stands in the way of reading or writing a file, it does not stand in that of the caller.
+    """
+    digest = sha256()
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "big"))
+        digest.update(encoded)
+    entry = directory() / digest.hexdigest()
+    with suppress(OSError, SafetensorError):
+        stored = entry.read_bytes()
+        if sha256(stored[_DIGEST:]).digest() == stored[:_DIGEST]:
+            tensors: dict[str, Tensor] = load(stored[_DIGEST:])
+            os.utime(entry)
+            return tensors
+    tensors = make()
+    with suppress(OSError):
+        _keep(save(tensors), entry)
+    return tensors
+
+
+def _keep(content: bytes, entry: Path) -> None:
+    """Write an entry whole or not at all: two runs may do so at once."""
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=entry.parent.parent, prefix="tokens-") as beside:
+        written = Path(beside) / entry.name
+        written.write_bytes(sha256(content).digest() + content)
+        written.replace(entry)
+    size = 0
+    for path in sorted(entry.parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True):
+        size += path.stat().st_size
+        if size > LIMIT and path != entry:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,208 @@
+"""Token ids kept between runs: what comes from a file is what would be made anew, and no file can spoil a run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from mtk.data import Split, cache, tokens
+from mtk.data.tokens import TokenizedSplit
+
+FIRST = ["the dog is happy", "a cat", "the bird sees the horse and this was quiet", ""]
+SECOND = ["the dog is sad", "a bird eats bread and fish", "the end", "çà et là 🐕"]
+DEVICE = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MTK_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by one whenever a split is tokenized. Here even the smallest splits are kept."""
+    calls: list[int] = []
+    encode = tokens._encode
+
+    def counted(*arguments: Any) -> dict[str, torch.Tensor]:
+        calls.append(1)
+        return encode(*arguments)
+
+    monkeypatch.setattr(tokens, "_encode", counted)
+    monkeypatch.setattr(tokens, "FEWEST_KEPT", 0)
+    return calls
+
+
+def split(*columns: list[str]) -> Split:
+    return Split([str(i) for i in range(len(columns[0]))], columns, None, Path("made here"))
+
+
+PAIRS = split(FIRST, SECOND)
+
+
+def tokenized(
+    encoder: Path, of: Split = PAIRS, *, joint: bool = False, max_length: int = 64, **options: Any
+) -> TokenizedSplit:
+    tokenizer = AutoTokenizer.from_pretrained(encoder, **options)
+    return TokenizedSplit(of, tokenizer, joint=joint, max_length=max_length, device=DEVICE)
+
+
+def files() -> list[Path]:
+    return list(cache.directory().iterdir())
+
+
+def assert_equal(one: TokenizedSplit, other: TokenizedSplit) -> None:
+    assert (one.ids, one.lengths, one.row_lengths, one.sequences) == (
+        other.ids,
+        other.lengths,
+        other.row_lengths,
+        other.sequences,
+    )
+    a, b = (each.batch(range(len(each))) for each in (one, other))
+    assert (a.sequences, a.tokens, list(a.inputs)) == (b.sequences, b.tokens, list(b.inputs))
+    for name, tensor in a.inputs.items():
+        assert tensor.dtype == b.inputs[name].dtype
+        assert torch.equal(tensor, b.inputs[name])
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_what_is_read_is_what_was_made(tiny_encoder: Path, made: list[int], joint: bool) -> None:
+    fresh = tokenized(tiny_encoder, joint=joint)
+    assert len(made) == 1
+    kept = tokenized(tiny_encoder, joint=joint)
+    assert len(made) == 1
+    assert_equal(fresh, kept)
+
+
+@pytest.mark.parametrize("joint", [False, True])
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("max_length", [8, 64])
+def test_it_is_what_the_tokenizer_gives(
+    tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch, joint: bool, side: str, max_length: int
+) -> None:
+    monkeypatch.setattr(tokens, "_AT_ONCE", 3)  # rows of several rounds come in their order
+    quick = tokenized(tiny_encoder, joint=joint, max_length=max_length, truncation_side=side)
+    monkeypatch.setattr(tokens, "_plain", lambda tokenizer: False)
+    assert_equal(quick, tokenized(tiny_encoder, joint=joint, max_length=max_length, truncation_side=side))
+
+
+def test_what_was_tokenized_before_does_not_count(tiny_encoder: Path, made: list[int]) -> None:
+    tokenized(tiny_encoder)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
+    tokenizer(FIRST, padding=True, truncation=True, max_length=8)
+    TokenizedSplit(PAIRS, tokenizer, joint=False, max_length=64, device=DEVICE)
+    assert len(made) == 1
+
+
+def test_another_text_is_noticed(tiny_encoder: Path, made: list[int]) -> None:
+    tokenized(tiny_encoder, split(["a cat", "a dog"]))
+    for texts in (["a cat", "a bird"], ["a dog", "a cat"], ["a cata", " dog"], ["a cat"]):
+        before = len(made)
+        assert tokenized(tiny_encoder, split(texts)).row_lengths
+        assert len(made) == before + 1
+
+
+def test_other_settings_are_noticed(tiny_encoder: Path, made: list[int]) -> None:
+    tokenized(tiny_encoder)
+    others: list[dict[str, Any]] = [
+        {"joint": True},
+        {"max_length": 8},
+        {"max_length": 8, "truncation_side": "left"},
+        {"split_special_tokens": True},
+        {"model_input_names": ["input_ids", "attention_mask"]},
+    ]
+    for number, other in enumerate(others, 2):
+        tokenized(tiny_encoder, **other)
+        assert len(made) == number
+
+
+def test_another_tokenizer_is_noticed(tiny_encoder: Path, made: list[int]) -> None:
+    tokenized(tiny_encoder)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
+    tokenizer.add_tokens(["dog is"])  # as somebody may do after loading: its files, and its name, are the same
+    other = TokenizedSplit(PAIRS, tokenizer, joint=False, max_length=64, device=DEVICE)
+    assert len(made) == 2
+    assert other.row_lengths[0] == 5
+
+
+def test_a_tokenizer_that_does_more_in_python_is_taken_at_its_word(tiny_encoder: Path, made: list[int]) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
+
+    class Shouting(type(tokenizer)):  # type: ignore[misc]
+        def __call__(self, texts: list[str], **options: Any) -> Any:
+            return super().__call__([text + "!" for text in texts], **options)
+
+    own = Shouting.from_pretrained(tiny_encoder)
+    shouted = TokenizedSplit(split(FIRST), own, joint=False, max_length=64, device=DEVICE)
+    assert shouted.row_lengths == [n + 1 for n in tokenized(tiny_encoder, split(FIRST)).row_lengths]
+    assert len(made) == 1
+    assert len(files()) == 1
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "other"])
+def test_a_damaged_file_is_made_again(tiny_encoder: Path, made: list[int], damage: str) -> None:
+    fresh = tokenized(tiny_encoder)
+    (file,) = files()
+    whole = file.read_bytes()
+    flipped = whole[:-1] + bytes([whole[-1] ^ 1])
+    file.write_bytes({"cut": whole[:-8], "flipped": flipped, "empty": b"", "other": b"no tokens at all"}[damage])
+    assert_equal(fresh, tokenized(tiny_encoder))
+    assert len(made) == 2
+    assert file.read_bytes() == whole
+    assert files() == [file]
+
+
+def test_a_directory_that_cannot_be_written_fails_nothing(
+    tiny_encoder: Path, made: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = tokenized(tiny_encoder)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MTK_CACHE", str(tmp_path / "file"))  # not even root makes a directory there
+    assert_equal(fresh, tokenized(tiny_encoder))
+
+    def full(*arguments: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setenv("MTK_CACHE", str(tmp_path / "full"))
+    monkeypatch.setattr(Path, "replace", full)
+    assert_equal(fresh, tokenized(tiny_encoder))
+    assert len(made) == 3
+    assert files() == []
+
+
+def test_what_has_not_been_used_for_longest_makes_room(
+    tiny_encoder: Path, made: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text in ("cat", "dog", "bird"):
+        tokenized(tiny_encoder, split([text]))
+    by_age = sorted(files(), key=lambda file: file.stat().st_mtime_ns)
+    for file, seconds in zip(by_age, (1, 3, 2), strict=True):
+        os.utime(file, (seconds, seconds))
+    tokenized(tiny_encoder, split(["cat"]))  # read, so that it is the last used
+    assert len(made) == 3
+    monkeypatch.setattr(cache, "LIMIT", int(3.5 * by_age[0].stat().st_size))
+    tokenized(tiny_encoder, split(["horse"]))
+    assert len(files()) == 3
+    assert {by_age[0], by_age[1]} < set(files())
+
+
+def test_few_texts_are_not_kept(tiny_encoder: Path) -> None:
+    tokenized(tiny_encoder, split(["a cat"] * (tokens.FEWEST_KEPT - 1)))
+    assert not cache.directory().exists()
+    tokenized(tiny_encoder, split(["a cat"] * tokens.FEWEST_KEPT))
+    assert len(files()) == 1
+
+
+def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert cache.directory() == Path(os.environ["MTK_CACHE"]) / "tokens"
+    monkeypatch.setenv("MTK_CACHE", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.directory() == tmp_path / "mtk" / "tokens"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache.directory() == tmp_path / ".cache" / "mtk" / "tokens"
