@@ -216,7 +216,7 @@ def main() -> None:
     columns = ["tasks", "step", "ms", "ratio to mtk sum", "mtk pcgrad is faster by", "peak memory, MiB"]
     printed = measuring.table(columns, [row for one in found for row in rows(one)])
     printed += "\n\n" + "\n".join(line for one in found for line in verdicts(one))
-    settings = {key: str(value) for key, value in vars(arguments).items() if key not in ("json", "memory_of", "only")}
+    settings = {key: getattr(arguments, key) for key in ("encoder", "precision", "batch_size", "repeats", "steps")}
     measuring.finish(printed, {"settings": settings, "measured": found}, choose_device(arguments.device), arguments.json)
 
 
