@@ -1,0 +1,70 @@
+"""The benchmarks run, and what they count is right. What they measure is another matter."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from three_tasks import batches, make_model
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def beside_the_benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+def test_operations_are_those_that_torch_counts() -> None:
+    """Of the encoder, over sequences without padding; the heads' few are left out."""
+    import roofline
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model = make_model().float()
+    whole = {task: parts for task, parts in batches().items() if task == "sst"}
+    for parts in whole.values():
+        for part in parts:
+            part.inputs["attention_mask"].fill_(1)
+    inputs = whole["sst"][0].inputs
+    model.encoder.backbone.set_attn_implementation("eager")  # whose products torch can count
+    with FlopCounterMode(display=False) as counter:
+        model.encoder.backbone(**inputs).last_hidden_state.sum().backward()
+    assert roofline.flops(model, whole) == counter.get_total_flops()
+
+
+def test_padding_counts_for_nothing() -> None:
+    import roofline
+
+    model, some = make_model(), batches()
+    wider = {
+        task: [
+            type(part)(
+                {name: torch.nn.functional.pad(values, (0, 9)) for name, values in part.inputs.items()},
+                part.sequences,
+                part.labels,
+                part.tokens,
+            )
+            for part in parts
+        ]
+        for task, parts in some.items()
+    }
+    assert roofline.flops(model, wider) == roofline.flops(model, some)
+
+
+@pytest.mark.slow
+def test_a_step_is_measured(tmp_path: Path) -> None:
+    out = tmp_path / "step.json"
+    only = ["mtk sum", "mtk pcgrad", "plain PyTorch sum"]
+    command = [sys.executable, str(BENCHMARKS / "step.py"), "--only", *only, "--no-memory", "--tasks", "2"]
+    command += ["--batch-size", "2", "--repeats", "1", "--steps", "1", "--json", str(out)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = json.loads(out.read_text())
+    (measured,) = found["measured"]
+    assert list(measured["seconds"]) == only
+    assert measured["difference from plain gradients"] < 1e-4
+    assert "| 2 | mtk pcgrad |" in printed
+    assert {"date", "device", "cores", "threads", "versions"} <= found.keys()
