@@ -205,7 +205,7 @@ def test_all_flags_together(runs: Runs) -> None:
         *("--augment", "sst=eda:alpha=0.2,copies=9", "--epochs", "2", "--epoch", "7", "--steps", "9"),
         *("--batch-size", "8", "--accumulate", "2", "--lr", "1e-5", "--head-lr", "1e-3", "--weight-decay", "0"),
         *("--warmup", "0", "--clip-norm", "0", "--dropout", "0", "--device", "cuda:1", "--precision", "bf16"),
-        *("--seed", "0"),
+        *("--compile", "on", "--seed", "0"),
     )
     assert given == RunConfig(
         data="d",
@@ -230,6 +230,7 @@ def test_all_flags_together(runs: Runs) -> None:
         dropout=0,
         device="cuda:1",
         precision="bf16",
+        compile="on",
         seed=0,
     )
 
