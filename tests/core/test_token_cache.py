@@ -206,3 +206,26 @@ def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache.directory() == tmp_path / ".cache" / "mtk" / "tokens"
+
+
+def test_without_a_home_there_is_no_cache(tiny_encoder: Path, made: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MTK_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert tokenized(tiny_encoder).row_lengths
+    assert len(made) == 1
+
+
+def test_a_cache_that_can_only_be_read_is_read(tiny_encoder: Path, made: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = tokenized(tiny_encoder)
+
+    def refuse(*arguments: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert_equal(fresh, tokenized(tiny_encoder))
+    assert len(made) == 1

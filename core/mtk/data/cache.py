@@ -8,7 +8,6 @@ at any time.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256
@@ -19,6 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 LIMIT = 1 << 30  # bytes in all; beyond that, what has not been used for longest goes
+_FORMAT = b"1"  # of what is kept; another one, and nothing kept before is found
 _DIGEST = 32  # bytes, at the beginning of a file: of the rest
 
 
@@ -33,17 +33,21 @@ def kept(parts: Iterable[str], make: Callable[[], dict[str, Tensor]]) -> dict[st
 
     Whatever stands in the way of reading or writing a file, it does not stand in that of the caller.
     """
-    digest = sha256()
+    digest = sha256(_FORMAT)
     for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")
         digest.update(len(encoded).to_bytes(8, "big"))
         digest.update(encoded)
-    entry = directory() / digest.hexdigest()
+    try:
+        entry = directory() / digest.hexdigest()
+    except RuntimeError:  # there is no home directory
+        return make()
     with suppress(OSError, SafetensorError):
         stored = entry.read_bytes()
         if sha256(stored[_DIGEST:]).digest() == stored[:_DIGEST]:
             tensors: dict[str, Tensor] = load(stored[_DIGEST:])
-            os.utime(entry)
+            with suppress(OSError):  # a cache that can only be read is one too
+                os.utime(entry)
             return tensors
     tensors = make()
     with suppress(OSError):
@@ -52,12 +56,14 @@ def kept(parts: Iterable[str], make: Callable[[], dict[str, Tensor]]) -> dict[st
 
 
 def _keep(content: bytes, entry: Path) -> None:
-    """Write an entry whole or not at all: two runs may do so at once."""
+    """Write an entry whole or not at all: two runs may do so at once. What a run left half-written ages like any other."""
     entry.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=entry.parent.parent, prefix="tokens-") as beside:
-        written = Path(beside) / entry.name
-        written.write_bytes(sha256(content).digest() + content)
-        written.replace(entry)
+    beside = entry.with_suffix(f".{os.getpid()}")
+    try:
+        beside.write_bytes(sha256(content).digest() + content)
+        beside.replace(entry)
+    finally:
+        beside.unlink(missing_ok=True)
     size = 0
     for path in sorted(entry.parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True):
         size += path.stat().st_size
