@@ -56,11 +56,18 @@ def changed_copies(text: str, augmenter: Augmenter, copies: int, rng: Random) ->
     if not words:
         return [text] * copies
     texts = []
-    for _ in range(copies):
-        with calling(augmenter, "__call__", f" on '{text}'"):
+    with calling(augmenter, "__call__", f" on '{text}'"):
+        for _ in range(copies):
             result = augmenter(words, rng)
-        if not (isinstance(result, list) and result and all(isinstance(word, str) and word.strip() for word in result)):
-            promised = "it promises a list of at least one word"
-            raise broken(augmenter, "__call__", f"{promised}, but '{text}' became {result!r}")
-        texts.append(" ".join(result))
+            if not _are_words(result):
+                promised = "it promises a list of at least one word"
+                raise broken(augmenter, "__call__", f"{promised}, but '{text}' became {result!r}")
+            texts.append(" ".join(result))
     return texts
+
+
+def _are_words(result: object) -> bool:
+    try:
+        return isinstance(result, list) and bool(result) and all(map(str.strip, result))
+    except TypeError:  # something that is no string
+        return False

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import mtk
 from mtk_augment.alpha import Alpha
+from mtk_augment.draws import one_of
 from mtk_augment.random_deletion import RandomDeletion
 from mtk_augment.random_insertion import RandomInsertion
 from mtk_augment.random_swap import RandomSwap
@@ -33,4 +34,4 @@ class Eda(mtk.Augmenter):
         )
 
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
-        return rng.choice(self.operations)(words, rng)
+        return one_of(self.operations, rng)(words, rng)

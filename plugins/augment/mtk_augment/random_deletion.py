@@ -7,6 +7,7 @@ from random import Random
 
 import mtk
 from mtk_augment.alpha import Alpha
+from mtk_augment.draws import one_of
 
 
 class RandomDeletion(mtk.Augmenter):
@@ -21,4 +22,5 @@ class RandomDeletion(mtk.Augmenter):
         self.alpha = alpha
 
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
-        return [word for word in words if rng.random() >= self.alpha] or [rng.choice(words)]
+        draw, alpha = rng.random, self.alpha
+        return [word for word in words if draw() >= alpha] or [one_of(words, rng)]

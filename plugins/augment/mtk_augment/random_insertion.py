@@ -8,6 +8,7 @@ from random import Random
 import mtk
 from mtk_augment import wordnet
 from mtk_augment.alpha import Alpha, count
+from mtk_augment.draws import below, one_of
 
 
 class RandomInsertion(mtk.Augmenter):
@@ -23,9 +24,9 @@ class RandomInsertion(mtk.Augmenter):
         self.alpha = alpha
 
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
-        offers = [synonyms for word in words if (synonyms := wordnet.synonyms(word))]
+        offers = wordnet.synonyms_of_all(tuple(words))
         changed = list(words)
         for _ in range(count(self.alpha, len(words)) if offers else 0):
-            place = rng.randint(0, len(changed))
-            changed[place:place] = rng.choice(rng.choice(offers)).split()
+            place = below(len(changed) + 1, rng)
+            changed[place:place] = one_of(one_of(offers, rng)[1], rng).split()
         return changed

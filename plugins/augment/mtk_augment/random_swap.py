@@ -7,6 +7,7 @@ from random import Random
 
 import mtk
 from mtk_augment.alpha import Alpha, count
+from mtk_augment.draws import below
 
 
 class RandomSwap(mtk.Augmenter):
@@ -22,6 +23,7 @@ class RandomSwap(mtk.Augmenter):
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
         changed = list(words)
         for _ in range(count(self.alpha, len(words)) if len(words) > 1 else 0):
-            i, j = rng.sample(range(len(words)), 2)
+            i, j = below(len(words), rng), below(len(words) - 1, rng)
+            j += j >= i  # any but i
             changed[i], changed[j] = changed[j], changed[i]
         return changed

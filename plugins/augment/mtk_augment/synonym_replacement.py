@@ -8,6 +8,7 @@ from random import Random
 import mtk
 from mtk_augment import wordnet
 from mtk_augment.alpha import Alpha, count
+from mtk_augment.draws import one_of, some_of
 
 
 class SynonymReplacement(mtk.Augmenter):
@@ -24,9 +25,8 @@ class SynonymReplacement(mtk.Augmenter):
         self.alpha = alpha
 
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
-        replaceable = [i for i, word in enumerate(words) if wordnet.synonyms(word)]
-        chosen = set(rng.sample(replaceable, min(count(self.alpha, len(words)), len(replaceable))))
-        changed: list[str] = []
-        for i, word in enumerate(words):
-            changed += wordnet.dressed(rng.choice(wordnet.synonyms(word)), word) if i in chosen else (word,)
+        changed = list(words)
+        chosen = some_of(wordnet.synonyms_of_all(tuple(words)), count(self.alpha, len(words)), rng)
+        for place, synonyms in sorted(chosen, reverse=True):  # from the end, as one word may become several
+            changed[place : place + 1] = wordnet.dressed(one_of(synonyms, rng), words[place])
         return changed

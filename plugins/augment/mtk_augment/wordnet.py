@@ -9,7 +9,7 @@ import io
 import os
 import re
 import warnings
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,13 @@ def synonyms(token: str) -> tuple[str, ...]:
     return _synonyms(found[0].lower()) if found else ()
 
 
+@lru_cache(maxsize=256)
+def synonyms_of_all(tokens: tuple[str, ...]) -> list[tuple[int, tuple[str, ...]]]:
+    """The place of each token that has synonyms, and those: looked up once for all copies of a sentence."""
+    return [(place, found) for place, token in enumerate(tokens) if (found := synonyms(token))]
+
+
+@lru_cache(maxsize=1 << 16)
 def dressed(synonym: str, token: str) -> list[str]:
     """The words of `synonym` written as `token` was: with its punctuation and its initial capital."""
     found = _WORD.search(token)
