@@ -11,4 +11,4 @@ Alpha = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 def count(alpha: float, words: int) -> int:
     """n = α·l, rounded down, and at least one, so that a short sentence is changed too."""
-    return max(1, int(alpha * words))
+    return int(alpha * words) or 1

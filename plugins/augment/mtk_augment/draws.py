@@ -23,5 +23,7 @@ def one_of(values: Sequence[T], rng: Random) -> T:
 
 def some_of(values: Sequence[T], count: int, rng: Random) -> list[T]:
     """So many of the values, at most all, none of them twice."""
+    if count == 1 and values:
+        return [one_of(values, rng)]
     left = list(values)
-    return [left.pop(int(rng.random() * len(left))) for _ in range(min(count, len(left)))]
+    return [left.pop(below(len(left), rng)) for _ in range(min(count, len(left)))]

@@ -27,6 +27,8 @@ class SynonymReplacement(mtk.Augmenter):
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
         changed = list(words)
         chosen = some_of(wordnet.synonyms_of_all(tuple(words)), count(self.alpha, len(words)), rng)
-        for place, synonyms in sorted(chosen, reverse=True):  # from the end, as one word may become several
+        if len(chosen) > 1:
+            chosen.sort(reverse=True)  # from the end, as one word may become several
+        for place, synonyms in chosen:
             changed[place : place + 1] = wordnet.dressed(one_of(synonyms, rng), words[place])
         return changed
