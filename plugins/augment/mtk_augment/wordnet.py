@@ -9,7 +9,7 @@ import io
 import os
 import re
 import warnings
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,21 @@ def synonyms(token: str) -> tuple[str, ...]:
     return _synonyms(found[0].lower()) if found else ()
 
 
-@lru_cache(maxsize=256)
+_last: tuple[tuple[str, ...], list[tuple[int, tuple[str, ...]]]] = ((), [])
+
+
 def synonyms_of_all(tokens: tuple[str, ...]) -> list[tuple[int, tuple[str, ...]]]:
     """The place of each token that has synonyms, and those: looked up once for all copies of a sentence."""
-    return [(place, found) for place, token in enumerate(tokens) if (found := synonyms(token))]
+    global _last
+    if _last[0] is not tokens:
+        _last = tokens, [(place, found) for place, token in enumerate(tokens) if (found := synonyms(token))]
+    return _last[1]
 
 
-@lru_cache(maxsize=1 << 16)
 def dressed(synonym: str, token: str) -> list[str]:
     """The words of `synonym` written as `token` was: with its punctuation and its initial capital."""
+    if token.isalnum():  # most are, and need no search
+        return (synonym[0].upper() + synonym[1:] if token[0].isupper() else synonym).split()
     found = _WORD.search(token)
     if found is None:
         return synonym.split()
