@@ -8,7 +8,8 @@ a pass over all sentences in a process that has made one before. Cold is a pass 
 NLTK, WordNet and, for mtk, whatever else it imports are part of it. Contestants take turns; a ratio is the median over the
 repeats of two rates of the same repeat.
 
-eda.py gives the original sentence beside its copies, which is not counted.
+What counts is the copies that a user gets. eda.py makes three by each operation and gives nine of these twelve; mtk draws an
+operation for each copy and makes nine. The original sentence, which eda.py gives beside them, is not counted.
 """
 
 from __future__ import annotations

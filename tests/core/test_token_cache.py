@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -229,3 +231,50 @@ def test_a_cache_that_can_only_be_read_is_read(tiny_encoder: Path, made: list[in
     monkeypatch.setattr(os, "utime", refuse)
     assert_equal(fresh, tokenized(tiny_encoder))
     assert len(made) == 1
+
+
+def test_nothing_has_the_name_of_an_entry_before_it_is_whole(
+    tiny_encoder: Path, made: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Path.write_bytes
+    halfway: list[Path] = []
+
+    def in_two_parts(path: Path, content: bytes) -> int:
+        write(path, content[: len(content) // 2])
+        halfway.append(path)
+        assert not [file for file in files() if not file.suffix]
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", in_two_parts)
+    tokenized(tiny_encoder)
+    assert halfway
+    assert [file.suffix for file in files()] == [""]
+
+
+# Asks for the same entries in the same order as another process does at the same time.
+_AT_THE_SAME_TIME = """
+import sys
+import torch
+from mtk.data import cache
+
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(30):
+    made = torch.full((100_000,), number, dtype=torch.int32)
+    assert torch.equal(cache.kept([str(number)], lambda: {"input_ids": made})["input_ids"], made)
+"""
+
+
+def test_two_processes_share_it() -> None:
+    command, pipe = [sys.executable, "-c", _AT_THE_SAME_TIME], subprocess.PIPE
+    processes = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(2)]
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    complaints = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], complaints
+    assert [file.suffix for file in files()] == [""] * 30  # what each wrote beside its entries is gone
