@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -22,8 +21,6 @@ import measuring
 
 import mtk
 from mtk.data.tokens import Batch
-
-Step = dict[str, list[Batch]]
 
 BATCH_SIZE = 8
 
@@ -38,20 +35,15 @@ ROW = r"^(\| `{name}` \|.*\|)[^|]*\|$"
 WHERE = re.compile(r"(?<=<!-- measured -->\n).*(?=<!-- end -->)", re.DOTALL)
 
 
-def stepper(load: measuring.Workload, name: str) -> Callable[[Step], None]:
+def stepper(load: measuring.Workload, name: str) -> Callable[[dict[str, list[Batch]]], None]:
     """What makes a step under this combiner: each of its turns."""
     trainer = load.trainer(SPECS.get(name, name), BATCH_SIZE, learning_rate=1e-5, head_learning_rate=1e-5)
 
-    def make(batches: Step) -> None:
+    def make(batches: dict[str, list[Batch]]) -> None:
         for turn in trainer.turns:
             trainer.optimize({task: batches[task] for task in turn})
 
     return make
-
-
-def each(make: Callable[[Step], None], batches: list[Step]) -> None:
-    for batch in batches:
-        make(batch)
 
 
 def measure(load: measuring.Workload, names: list[str], repeats: int, steps: int) -> dict[str, list[float]]:
@@ -69,9 +61,9 @@ def measure(load: measuring.Workload, names: list[str], repeats: int, steps: int
             times = {}
             for who in contestants if repeat % 2 else reversed(contestants):
                 make = contestants[who]
-                for _ in range(2 if load.device.type == "cuda" else 1):  # every shape once; on CUDA the second is recorded
-                    each(make, batches)
-                times[who] = measuring.seconds(partial(each, make, batches), load.device)
+                for batch in batches:  # every shape once beforehand
+                    make(batch)
+                times[who] = measuring.seconds(lambda make=make, batches=batches: [make(b) for b in batches], load.device)
             ratios[name].append(times[name] / times["reference"])
         print(f"repeat {repeat + 1} of {repeats}", flush=True)
     return ratios
@@ -103,8 +95,9 @@ def main() -> None:
     registry = mtk.Registry()
     load = measuring.Workload(arguments, registry)
     installed = [c.name for c in registry.components if c.kind == "combiner"]
-    names = list(dict.fromkeys(["sum", *(arguments.only or installed)]))
-    ratios = measure(load, names, arguments.repeats, arguments.steps)
+    ratios = measure(
+        load, ["sum", *(n for n in arguments.only or installed if n != "sum")], arguments.repeats, arguments.steps
+    )
     costs = {name: median(values) for name, values in ratios.items()}
     rows = []
     for name in sorted(costs, key=costs.__getitem__):

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,11 +26,6 @@ Parts = Mapping[str, Sequence[Batch]]
 
 class Rival(ABC):
     """A model, an optimizer, and a way to fill in gradients."""
-
-    averages: ClassVar[bool] = False
-    """Whether the encoder gets the mean over the tasks, where PCGrad and plain summing give it their sum."""
-    projects_heads: ClassVar[bool] = False
-    """Whether PCGrad is of all parameters, the heads' among them, where for others it is of the shared ones."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -78,31 +73,17 @@ class TorchJD(Rival):
         jac_to_grad(self.shared, self.aggregator, optimize_gramian_computation=True)
 
 
-class Outside(Rival):
-    """What is no package to install: its code is taken from a checkout of its repository."""
-
-    repository: ClassVar[str]
-    file: ClassVar[str]  # in the checkout, with what is measured
-    checkout: ClassVar[Path | None] = None
-
-    @classmethod
-    def root(cls) -> Path:
-        assert cls.checkout, f"{cls.repository} needs a checkout"
-        return cls.checkout
-
-
-class LibMTL(Outside):
+class LibMTL(Rival):
     """Its PCGrad as its Trainer calls it: the shared parameters' gradients, one backward pass for each loss."""
 
-    repository = "median-research-group/LibMTL"
-    file = "LibMTL/weighting/PCGrad.py"
+    checkout: Path
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
         # Its packages import everything they know of, torch_geometric included; PCGrad needs only itself.
         for name in ("LibMTL", "LibMTL.weighting"):
             package = ModuleType(name)
-            package.__path__ = [str(self.root().joinpath(*name.split(".")))]
+            package.__path__ = [str(self.checkout.joinpath(*name.split(".")))]
             sys.modules.setdefault(name, package)
         weighting = importlib.import_module("LibMTL.weighting.PCGrad").PCGrad()
         weighting.rep_grad, weighting.device = False, model.device
@@ -117,21 +98,18 @@ class LibMTL(Outside):
         self.weighting.backward(losses)
 
 
-class PytorchPCGrad(Outside):
-    """A wrapper around the optimizer, which the CS224N study used."""
+class PytorchPCGrad(Rival):
+    """WeiChengTseng/Pytorch-PCGrad, a wrapper around the optimizer, which the CS224N study used."""
 
-    repository = "WeiChengTseng/Pytorch-PCGrad"
-    file = "pcgrad.py"
-    averages = True  # any `reduction` that is not empty is taken for the mean, "sum" too
-    projects_heads = True
+    checkout: Path
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
-        spec = importlib.util.spec_from_file_location("pytorch_pcgrad", self.root() / self.file)
+        spec = importlib.util.spec_from_file_location("pytorch_pcgrad", self.checkout / "pcgrad.py")
         assert spec and spec.loader
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        self.wrapped = module.PCGrad(self.optimizer)
+        self.wrapped = module.PCGrad(self.optimizer, reduction="sum")
 
     def backward(self, batches: Parts) -> None:
         self.wrapped.pc_backward(list(self.losses(batches)))
