@@ -16,7 +16,7 @@ from pathlib import Path
 
 import measuring
 
-from mtk.device import choose_device
+from mtk.engine.device import choose_device
 
 HERE = Path(__file__).parent
 

@@ -84,17 +84,18 @@ def _arguments() -> argparse.Namespace:
 def _texts(data: str, count: int | None) -> list[str]:
     """Sentences of sst that both can read: eda.py fails at one without a letter."""
     import mtk
-    from mtk.data.layout import find_data, read_tasks
+    from mtk.data.tasks_toml import read_layout, read_task
+    from mtk.plan import find_data
 
-    train = read_tasks(find_data(data, mtk.Registry()), bad_rows="skip")["sst"].train
+    train = read_task("sst", read_layout(find_data(data, mtk.Registry()))["sst"], bad_rows="skip").train
     return [text for text in train.texts[0] if any(c in "abcdefghijklmnopqrstuvwxyz" for c in text.lower())][:count]
 
 
 def _ours(texts: Sequence[str]) -> Pass:
     import mtk
-    from mtk.data.augmentation import build_augmenter, changed_copies
+    from mtk.data.augmentation import changed_copies
 
-    augmenter, copies = build_augmenter(mtk.Registry(), f"eda:alpha={ALPHA},copies={COPIES}")
+    augmenter, copies = mtk.Registry().part("augmenter", f"eda:alpha={ALPHA}").build(), COPIES
     rng = Random(0)
 
     def work() -> int:

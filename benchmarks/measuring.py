@@ -28,16 +28,19 @@ import transformers
 import mtk
 from mtk.combiner import Combiner
 from mtk.config import check
-from mtk.data import TaskData
 from mtk.data.batches import shuffled
-from mtk.data.layout import find_data, read_tasks
+from mtk.data.split import TaskData
+from mtk.data.tasks_toml import read_layout, read_task
 from mtk.data.tokens import Batch
-from mtk.device import choose_device, choose_precision, choose_recording
-from mtk.encoder import Encoder, load_encoder
-from mtk.model import Model
-from mtk.recording import LENGTHS
-from mtk.spec import Spec
-from mtk.trainer import Trainer
+from mtk.engine.cuda_graphs import LENGTHS, choose_recording
+from mtk.engine.device import choose_device, choose_precision
+from mtk.engine.gradients import Engine
+from mtk.engine.packing import why_plain
+from mtk.model.encoder import Encoder, load_encoder
+from mtk.model.multitask import Model
+from mtk.plan import HEAD_OF_A_PAIR, HEAD_OF_ONE_TEXT, find_data, find_encoder
+from mtk.training.build import build_model
+from mtk.training.trainer import Trainer
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -70,37 +73,49 @@ class Workload:
         self.device = choose_device(arguments.device)
         self.autocast = choose_precision(arguments.precision, self.device)
         self._encoder = arguments.encoder
-        found = read_tasks(find_data(arguments.data, registry), bad_rows="skip")
+        layout = read_layout(find_data(arguments.data, registry))
+        found = {name: read_task(name, files, bad_rows="skip") for name, files in layout.items()}
         self.data: dict[str, TaskData] = {}
         for number, name in enumerate(tasks or found, 1):
             own = f"{name}-{number}" if name in self.data else name
             self.data[own] = replace(found[name], task=msgspec.structs.replace(found[name].task, name=own))
-        self.heads = {name: Spec("concat-mlp" if d.task.pair else "cnn") for name, d in self.data.items()}
+        defaults = {True: registry.part("head", HEAD_OF_A_PAIR), False: registry.part("head", HEAD_OF_ONE_TEXT)}
+        self.heads = {name: defaults[d.task.pair] for name, d in self.data.items()}
         model = self.model()
         self.train = {name: model.tokenize(name, d.train) for name, d in self.data.items()}
+        self.plain = why_plain(model.encoder.backbone, next(iter(self.train.values())).names)
 
     def encoder(self) -> Encoder:
         if self._encoder not in SHAPES:
-            return load_encoder(self._encoder, "mean", self.registry)
-        tokenizer = load_encoder("minilm", "mean", self.registry).tokenizer
+            return self._load(self._encoder)
+        tokenizer = self._load("minilm").tokenizer
         return Encoder(transformers.AutoModel.from_config(SHAPES[self._encoder]), tokenizer, "mean")
 
     def model(self) -> Model:
         torch.manual_seed(0)
         tasks = [d.task for d in self.data.values()]
-        model = Model(self.encoder(), tasks, self.heads, 128, self.registry).to(self.device)
+        model = build_model(self.encoder(), tasks, self.heads, 128).to(self.device)
         model.autocast = self.autocast
         return model.train()
 
     def trainer(self, combiner: str | type[Combiner], batch_size: int, **settings: Any) -> Trainer:
         """A trainer at the beginning of a run, with `--compile auto`; `settings` are fields of a run's configuration."""
-        if isinstance(combiner, str):
-            built = self.registry.build("combiner", Spec.parse(combiner), list(self.data))
-        else:
-            built = combiner(list(self.data))
-        config = check({"batch_size": batch_size, "epochs": 1_000, **settings})
+        built = self.combiner(combiner)
+        config = check({"epochs": 1_000, **settings})
         record = choose_recording(config.compile, self.device, "", uses_host=built.uses_host)
-        return Trainer(self.model(), built.to(self.device), self.train, config, lambda progress: None, record)
+        engine = Engine(self.model(), built, packed=self.plain is None, clip_norm=config.clip_norm, cosines=config.cosines)
+        sizes = dict.fromkeys(self.train, batch_size)
+        return Trainer(engine, self.train, sizes, config, report=lambda progress: None, record=record)
+
+    def combiner(self, combiner: str | type[Combiner]) -> Combiner:
+        """A fresh one, on the device."""
+        names = list(self.data)
+        built = self.registry.part("combiner", combiner).build(tasks=names) if isinstance(combiner, str) else combiner(names)
+        return built.to(self.device)
+
+    def _load(self, name: str) -> Encoder:
+        found = find_encoder(name, self.registry)
+        return load_encoder(found.name, "mean", source=found.source, hint=found.hint)
 
     def steps(self, batch_size: int) -> Iterator[dict[str, list[Batch]]]:
         """Batches of every task, as a run draws and pads them, without end."""

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from mtk.data.tokens import Batch
-from mtk.model import Model
+from mtk.model.multitask import Model
 
 Parts = Mapping[str, Sequence[Batch]]
 
@@ -38,7 +38,7 @@ class Rival(ABC):
         self.optimizer.zero_grad(set_to_none=True)
 
     def losses(self, batches: Parts) -> Iterator[Tensor]:
-        return (self.model.loss(task, part) for task, (part,) in batches.items())
+        return (self.model.loss(task, part).total for task, (part,) in batches.items())
 
     @abstractmethod
     def backward(self, batches: Parts) -> None: ...

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from mtk.data.tokens import Batch
-from mtk.model import Model
+from mtk.model.multitask import Model
 
 # AdamW on fp32 weights reads the weight, its gradient and both moments, and writes the weight and both moments.
 OPTIMIZER_BYTES = 7 * 4
@@ -40,7 +40,9 @@ def flops(model: Model, batches: Mapping[str, Sequence[Batch]]) -> float:
     backbone = model.encoder.backbone
     weights = sum(m.weight.numel() for m in backbone.modules() if isinstance(m, nn.Linear))
     layers, width = backbone.config.num_hidden_layers, backbone.config.hidden_size  # type: ignore[union-attr]
-    lengths = torch.cat([b.inputs["attention_mask"].sum(dim=1) for parts in batches.values() for b in parts]).double()
+    lengths = torch.cat(
+        [r.inputs["attention_mask"].sum(dim=1) for parts in batches.values() for b in parts for r in b.readings]
+    ).double()
     # queries by keys, and shares by values: a product of `length` x `width` x `length` each
     forward = 2 * weights * lengths.sum() + layers * 2 * 2 * width * (lengths**2).sum()
     return float(3 * forward)

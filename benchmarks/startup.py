@@ -44,7 +44,7 @@ def main() -> None:
         return
     import measuring  # not needed, and not paid for, in a process that is timed
 
-    from mtk.device import choose_device
+    from mtk.engine.device import choose_device
 
     times: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as place:

@@ -26,7 +26,7 @@ import transformers
 from torch.utils.data import Dataset
 
 import mtk
-from mtk.data import Split
+from mtk.data.split import Split
 from mtk.task import Kind
 
 GOALS = {"cpu": "at least 1.3", "cuda": "at least 3 at batch size 8, 1.5 at 64"}

@@ -22,7 +22,7 @@ from torch.profiler import ProfilerActivity, profile
 
 import mtk
 from mtk.data.tokens import Batch
-from mtk.trainer import Trainer
+from mtk.training.trainer import Trainer
 
 GOALS = {"cpu": "50 % at batch size 32", "cuda": "35 % with bert-base-shape"}
 
@@ -89,7 +89,8 @@ def main() -> None:
         after = roofline.Machine.measure(load.device, dtype)
         machine = roofline.Machine(max(before.flops, after.flops), max(before.bandwidth, after.bandwidth))
         operations = sum(roofline.flops(trainers[arguments.combiner[0]].model, b) for b in steps)
-        cells = sum(part.inputs["input_ids"].numel() for b in steps for parts in b.values() for part in parts)
+        readings = [reading for b in steps for parts in b.values() for part in parts for reading in part.readings]
+        cells = sum(reading.inputs["input_ids"].numel() for reading in readings)
         for name, trainer in trainers.items():
             seconds = median(times[name])
             found.append(

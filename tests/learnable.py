@@ -6,20 +6,16 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
+import building
 import torch
 
 from mtk.config import RunConfig
-from mtk.data import Split
+from mtk.data.split import Split
 from mtk.data.tokens import TokenizedSplit
-from mtk.encoder import load_encoder
 from mtk.events import Progress
-from mtk.model import Model
-from mtk.registry import Registry
-from mtk.spec import Spec
 from mtk.task import Binary, Classification, Kind, Regression, Task
-from mtk.trainer import Trainer
+from mtk.training.trainer import Trainer
 
-REGISTRY = Registry()
 KINDS: list[Kind] = [Classification(("0", "1", "2")), Binary(), Regression(0, 2)]
 
 GRADES = (("awful", "boring", "dull", "sad"), ("fair", "plain", "quiet", "usual"), ("bright", "happy", "lovely", "warm"))
@@ -46,16 +42,17 @@ def make_task(name: str, kind: Kind, pair: bool) -> Task:
 
 
 def train(
-    encoder: Path, tasks: list[Task], splits: dict[str, Split], heads: dict[str, Spec], combiner: str
+    encoder: Path, tasks: list[Task], splits: dict[str, Split], heads: dict[str, str], combiner: str
 ) -> tuple[float, float]:
     """The loss of the first task over its training set, before and after."""
     torch.manual_seed(0)
-    model = Model(load_encoder(str(encoder), "mean"), tasks, heads, 64, REGISTRY)
+    model = building.model(encoder, tasks, heads)
     tokens = {name: model.tokenize(name, s) for name, s in splits.items()}
     config = RunConfig(epochs=3, epoch=8, learning_rate=2e-3, head_learning_rate=1e-2, batch_size=8, dropout=0.0)
-    built = REGISTRY.build("combiner", Spec.parse(combiner), [t.name for t in tasks])
+    names = [t.name for t in tasks]
+    engine = building.engine(model, building.combiner(combiner, names), names=tokens[names[0]].names)
     reports: list[Progress] = []
-    trainer = Trainer(model, built, tokens, config, reports.append)
+    trainer = Trainer(engine, tokens, dict.fromkeys(names, 8), config, report=reports.append)
     before = loss(model, tokens)
     assert list(trainer.epochs()) == [1, 2, 3]
     assert reports[-1].step == trainer.steps
@@ -63,7 +60,7 @@ def train(
 
 
 @torch.no_grad()
-def loss(model: Model, tokens: dict[str, TokenizedSplit]) -> float:
+def loss(model: torch.nn.Module, tokens: dict[str, TokenizedSplit]) -> float:
     model.eval()
     name = next(iter(tokens))
-    return model.loss(name, tokens[name].batch(range(len(tokens[name])))).item()
+    return model.loss(name, tokens[name].batch(range(len(tokens[name])))).total.item()

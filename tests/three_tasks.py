@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import building
 import torch
 from torch import Tensor
 from transformers import AutoModel, BertConfig, PreTrainedConfig
 
-from mtk.data.tokens import Batch
-from mtk.encoder import Encoder
-from mtk.model import Model
-from mtk.registry import Registry
-from mtk.spec import Spec
+from mtk.data.tokens import Batch, Reading
+from mtk.model.encoder import Encoder
+from mtk.model.multitask import Model
 from mtk.task import Binary, Classification, Regression, Task
 
 TASKS = [
@@ -20,7 +19,7 @@ TASKS = [
     Task(name="para", kind=Binary(), text=("a", "b"), label="y"),
     Task(name="sts", kind=Regression(0, 5), text=("a", "b"), label="y"),
 ]
-HEADS = {"sst": Spec("cnn"), "para": Spec("linear"), "sts": Spec("concat-mlp")}
+HEADS = {"sst": "cnn", "para": "linear", "sts": "concat-mlp"}
 
 
 BERT = BertConfig(
@@ -37,7 +36,7 @@ def make_model(config: PreTrainedConfig = BERT) -> Model:
     """In float64, without dropout, with a parameter that nothing uses."""
     torch.manual_seed(0)
     backbone = AutoModel.from_config(config)
-    model = Model(Encoder(backbone, None, "mean"), TASKS, HEADS, 32, Registry()).double().eval()
+    model = building.model(Encoder(backbone, None, "mean"), TASKS, HEADS, 32).double().eval()
     backbone.register_parameter("unused", torch.nn.Parameter(torch.ones(3, dtype=torch.float64)))
     return model
 
@@ -50,7 +49,8 @@ def make_batch(task: str, examples: int, seed: int, padding: int = 0) -> Batch:
     ids = torch.where(mask, torch.randint(2, 50, mask.shape, generator=generator), padding)
     highest = {"sst": 3, "para": 2, "sts": 6}[task]
     labels = torch.randint(0, highest, (examples,), generator=generator).double()
-    return Batch({"input_ids": ids, "attention_mask": mask.long()}, sequences, labels, int(lengths.sum()))
+    reading = Reading({"input_ids": ids, "attention_mask": mask.long()}, sequences)
+    return Batch((reading,), labels, int(lengths.sum()))
 
 
 def batches(seed: int = 0, padding: int = 0) -> dict[str, list[Batch]]:
@@ -61,11 +61,12 @@ def batches(seed: int = 0, padding: int = 0) -> dict[str, list[Batch]]:
 def halves(parts: Sequence[Batch]) -> list[Batch]:
     """The same batch in two parts of unequal size."""
     whole = parts[0]
-    examples = len(whole)
+    (reading,), examples = whole.readings, len(whole)
 
     def part(chosen: list[int]) -> Batch:
-        rows = [n * examples + i for n in range(whole.sequences) for i in chosen]
-        return Batch({k: v[rows] for k, v in whole.inputs.items()}, whole.sequences, whole.labels[chosen], 0)
+        rows = [n * examples + i for n in range(reading.sequences) for i in chosen]
+        inputs = {k: v[rows] for k, v in reading.inputs.items()}
+        return Batch((Reading(inputs, reading.sequences),), whole.labels[chosen], 0)
 
     return [part(list(range(4))), part(list(range(4, examples)))]
 
@@ -75,7 +76,7 @@ def plain(model: Model, data: Mapping[str, list[Batch]]) -> tuple[Tensor, Tensor
     shared = list(model.encoder.parameters())
     losses, rows, heads = [], [], {}
     for task, parts in data.items():
-        loss = model.loss(task, parts[0])
+        loss = model.loss(task, parts[0]).total
         own = list(model.head(task).parameters())
         gradients = torch.autograd.grad(loss, shared + own, allow_unused=True)
         gradients = [torch.zeros_like(p) if g is None else g for p, g in zip(shared + own, gradients, strict=True)]

@@ -10,7 +10,7 @@ from mtk import MtkError
 from mtk_cli import augment, check, evaluate, foreign, listing, new, predict, run, show
 
 if TYPE_CHECKING:
-    from mtk.registry import Component
+    from mtk.host.component import Component
 
 
 class Toolkit(click.Group):

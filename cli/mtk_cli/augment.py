@@ -16,10 +16,11 @@ import click
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed writes the same file.")
 def command(file: Path, spec: str, out: Path, columns: tuple[str, ...], seed: int) -> None:
     """Write a file with changed copies of its rows."""
-    from mtk.data.augmentation import build_augmenter
     from mtk.data.augmented_file import augment_file
-    from mtk.registry import Registry
+    from mtk.host.registry import Registry
 
-    augmenter, copies = build_augmenter(Registry(), spec)
+    part = Registry().part("augmenter", spec)
+    augmenter = part.build()
+    copies = part.framework["copies"] or augmenter.copies
     read, written = augment_file(file, out, augmenter, copies, Random(seed), columns or None)
     click.echo(f"{out}: {written:,} rows from {read:,} of {file}")

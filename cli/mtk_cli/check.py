@@ -11,8 +11,9 @@ from mtk import MtkError, UsageError
 from mtk.errors import nearest
 
 if TYPE_CHECKING:
-    from mtk.registry import Component, Registry
-    from mtk.spec import Spec
+    from mtk.host.component import Component
+    from mtk.host.registry import Registry
+    from mtk.host.spec import Spec
 
 OK, BROKEN, UNKNOWN = "ok", "broken", "not checked"
 EXIT = {OK: 0, BROKEN: 1, UNKNOWN: 2}
@@ -28,8 +29,8 @@ def command(ctx: click.Context, package: str, as_json: bool) -> None:
     PACKAGE is the name of a package or of a plugin, or a component: NAME, package/NAME, NAME:key=value. The exit status is
     1 if a promise is broken, and 2 if something could not be checked.
     """
-    from mtk.registry import Registry
-    from mtk.spec import Spec
+    from mtk.host.registry import Registry
+    from mtk.host.spec import Spec
     from mtk_cli.output import print_json, stdout, table
 
     spec = Spec.parse(package)
@@ -75,7 +76,8 @@ def named(registry: Registry, spec: Spec) -> list[Component]:
 
 def rows(component: Component, spec: Spec) -> Iterator[dict[str, str]]:
     """What each check of a component came to."""
-    from mtk.spec import Spec, read_options
+    from mtk.host.options import options, read_options
+    from mtk.host.spec import Spec
     from mtk.testing import BrokenPromise, checks
 
     def row(check: str, status: str, promise: str = "", message: str = "") -> dict[str, str]:
@@ -88,7 +90,7 @@ def rows(component: Component, spec: Spec) -> Iterator[dict[str, str]]:
         yield row("import", BROKEN, message=str(error))
         return
     try:
-        found = checks(cls, **read_options(cls, Spec(component.name, spec.options)))
+        found = checks(cls, **read_options(options(cls), Spec(component.name, spec.options)))
     except MtkError as error:
         yield row("options", UNKNOWN, message=str(error))
         return

@@ -55,7 +55,7 @@ class Report:
         self._plan = plan
         self._console.print(tasks(plan))
         self._console.print(setup(plan))
-        for line in (*skipped(plan), *plan.differences):
+        for line in (*skipped(plan), *plan.notes):
             self._console.print(line, soft_wrap=True)
         self._console.print()
         if self._bar:

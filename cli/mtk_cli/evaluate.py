@@ -26,7 +26,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Evaluate the model in the directory RUN."""
-    from mtk.evaluation import average
+    from mtk.metrics import average
     from mtk.pipeline import evaluate
     from mtk_cli.output import print_json, scores, stdout
 

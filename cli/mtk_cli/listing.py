@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from mtk.registry import Component, Registry
+    from mtk.host.component import Component
+    from mtk.host.registry import Registry
 
 
 @click.command("list")
@@ -21,7 +22,7 @@ def command(ctx: click.Context, verbose: bool, as_json: bool) -> None:
 
     What every plugin brings, whoever published it. A plugin registers to be listed; nothing else of it is imported.
     """
-    from mtk.registry import Registry
+    from mtk.host.registry import Registry
     from mtk_cli.output import print_json, stdout, table
 
     toolkit = ctx.find_root().command
@@ -42,14 +43,19 @@ def command(ctx: click.Context, verbose: bool, as_json: bool) -> None:
 def rows(registry: Registry, commands: Collection[str], *, places: bool) -> list[dict[str, str]]:
     """A row for each component, then one for each broken plugin. `commands` are mtk's own, which keep their names; `places`
     has the disk searched for where each component lies."""
-    from mtk.registry import KINDS
+    from mtk.host.contracts import KINDS
+    from mtk.host.registry import PACKAGE
 
     offers = Counter((c.kind, c.name) for c in registry.components)
 
     def status(component: Component) -> str:
         if component.kind == "command" and component.name in commands:
             return "broken: mtk has a command of this name itself"
-        return "ok" if offers[component.kind, component.name] == 1 else f"ambiguous: write {component.qualified}"
+        if reason := component.missing():
+            return f"broken: {reason}"
+        if offers[component.kind, component.name] == 1 or component.package == PACKAGE:
+            return "ok"
+        return f"ambiguous: write {component.qualified}"
 
     components = [
         {

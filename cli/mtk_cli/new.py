@@ -88,7 +88,7 @@ def filled_in(text: str, name: str) -> str:
 
 def _check_name(kind: str, name: str) -> None:
     """Raises UsageError for a name that cannot be a package's, or that would hide what is installed."""
-    from mtk.registry import Registry
+    from mtk.host.registry import Registry
 
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise UsageError(

@@ -59,6 +59,7 @@ SETTINGS = [
     Setting(MACHINE, "precision", "--precision", metavar="auto|fp32|bf16", help="Of the encoder's arithmetic."),
     Setting(MACHINE, "compile", "--compile", metavar="auto|on|off", help="Record steps as CUDA graphs."),
     Setting(MACHINE, "seed", "--seed", metavar="N", help="Of everything random."),
+    Setting(MACHINE, "cosines", "--cosines", metavar="auto|encoder|layer", help="Log cosines of the tasks' gradients."),
     Setting(MACHINE, "listen", "--listen", metavar="SPEC", help="A listener, such as tensorboard; again for another."),
 ]
 

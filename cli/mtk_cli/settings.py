@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from mtk.config import RunConfig, check
-from mtk.spec import Option
+from mtk.host.options import Option
 
 _TYPES = {field.name: field.type for field in msgspec.structs.fields(RunConfig)}
 _DEFAULTS = RunConfig()

@@ -12,7 +12,8 @@ from mtk.errors import nearest
 from mtk_cli import foreign
 
 if TYPE_CHECKING:
-    from mtk.registry import Component, Registry
+    from mtk.host.component import Component
+    from mtk.host.registry import Registry
 
 
 @click.command("show")
@@ -23,7 +24,7 @@ def command(name: str, as_json: bool) -> None:
 
     NAME is of any kind that `mtk list` shows; write package/NAME where two packages offer one name.
     """
-    from mtk.registry import Registry
+    from mtk.host.registry import Registry
     from mtk_cli.output import print_json, stdout, table
 
     cards = [describe(component) for component in named(Registry(), name)]
@@ -75,7 +76,8 @@ def describe(component: Component) -> dict[str, Any]:
 
 
 def _describe_class(component: Component) -> tuple[list[dict[str, Any]], str]:
-    from mtk.spec import options
+    from mtk.host.contracts import framework_options
+    from mtk.host.options import options
 
     cls = component.load()
     described = [
@@ -87,16 +89,18 @@ def _describe_class(component: Component) -> tuple[list[dict[str, Any]], str]:
         }
         for option in options(cls).values()
     ]
-    if component.kind == "augmenter":  # which every augmenter takes, beside its constructor's
-        described.append({"name": "copies", "type": "int, ≥ 1", "default": cls.copies, "required": False})
+    for option in framework_options(component.kind).values():  # which stand beside the constructor's; the class has defaults
+        default = getattr(cls, option.name)
+        described.append({"name": option.name, "type": option.type, "default": default, "required": False})
     return described, inspect.cleandoc(cls.__doc__ or "")
 
 
 def _describe_tasks(component: Component) -> tuple[list[dict[str, Any]], str]:
-    from mtk.data.layout import list_tasks
+    from mtk.data.tasks_toml import read_layout
 
     folder = component.folder()
-    tasks = (f"{task.name}: {task.kind}, {'pairs' if task.pair else 'single texts'}" for task in list_tasks(folder))
+    found = [files.task(name) for name, files in read_layout(folder).items()]
+    tasks = (f"{task.name}: {task.kind}, {'pairs' if task.pair else 'single texts'}" for task in found)
     return [], "\n".join([*tasks, f"In {folder}"])
 
 

@@ -14,13 +14,15 @@ from mtk.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from mtk.augmenter import Augmenter
-    from mtk.checkpoint import load
-    from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner
+    from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Scope, Step
     from mtk.config import RunConfig
     from mtk.events import Evaluation, Plan, Progress, Result
     from mtk.head import Encoding, Head
+    from mtk.host.registry import Registry
     from mtk.pipeline import run
-    from mtk.registry import Registration, Registry
+    from mtk.registration import Registration
+    from mtk.task import Task
+    from mtk.training.checkpoint import load
 
 _HOME = {
     "Augmenter": "mtk.augmenter",
@@ -33,11 +35,14 @@ _HOME = {
     "LossCombiner": "mtk.combiner",
     "Plan": "mtk.events",
     "Progress": "mtk.events",
-    "Registration": "mtk.registry",
-    "Registry": "mtk.registry",
+    "Registration": "mtk.registration",
+    "Registry": "mtk.host.registry",
     "Result": "mtk.events",
     "RunConfig": "mtk.config",
-    "load": "mtk.checkpoint",
+    "Scope": "mtk.combiner",
+    "Step": "mtk.combiner",
+    "Task": "mtk.task",
+    "load": "mtk.training.checkpoint",
     "run": "mtk.pipeline",
 }
 
@@ -58,6 +63,9 @@ __all__ = [
     "Registry",
     "Result",
     "RunConfig",
+    "Scope",
+    "Step",
+    "Task",
     "UsageError",
     "hookimpl",
     "load",

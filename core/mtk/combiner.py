@@ -8,21 +8,38 @@ The smallest combiner:
     class EqualLength(mtk.GramianCombiner):
         def weights(self, gramian):
             return gramian.diagonal().clamp_min(1e-12).rsqrt()
+
+A method takes those of its arguments that it names: `weights(self, gramian, step)` may look at the losses too.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
+Scope = Literal["encoder", "layer"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a combiner may know of the step beside its statistic. All tensors are on the device, so that a recorded step sees
+    them change."""
+
+    tasks: tuple[str, ...]  # of this turn; T is their number
+    losses: Tensor  # [T], without a graph
+    examples: Tensor  # [T], int64: how many each task's loss is the mean of
+    number: Tensor  # [], int64: optimizer steps made before this one
+
 
 class Combiner(nn.Module, ABC):
-    """What all three kinds share. The constructor gets the tasks' names; its keyword-only arguments are the options that
-    a user can set, `NAME:key=value`. Parameters and buffers are trained, moved and saved with the model. Everything runs
-    on the device it is given: no `.item()`, no `.cpu()`, no branch on a tensor's value. What it is given stays as it is.
+    """What all three kinds share. The constructor is offered `tasks`, the tasks' names; its keyword-only arguments are the
+    options that a user can set, `NAME:key=value`. Parameters and buffers are trained, moved and saved with the model.
+    Everything runs on the device it is given: no `.item()`, no `.cpu()`, no branch on a tensor's value. What it is given
+    stays as it is.
     """
 
     uses_host: ClassVar[bool] = False
@@ -60,23 +77,29 @@ class LossCombiner(Combiner):
     never holds two graphs."""
 
     @abstractmethod
-    def scalarize(self, losses: Tensor) -> Tensor:
-        """losses [T] -> scalar []. The encoder gets the scalar's gradient, and so do the combiner's own parameters."""
+    def scalarize(self, losses: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """losses [T], step -> scalar []. The encoder gets the scalar's gradient, and so do the combiner's own
+        parameters."""
 
 
 class GramianCombiner(Combiner):
     """Decides from the inner products of the tasks' gradients. Most gradient surgery is of this kind: what it does to the
     gradients is a linear combination of them, and T weights say it all."""
 
+    scope: Scope = "encoder"
+    """`layer` for a decision of its own in each layer of the encoder: `weights` then gets L Gramians [L, T, T] and gives
+    weights [L, T]. Layers come in the order of the encoder: its embeddings, each block, and what follows. It may be an
+    option, `scope: mtk.Scope = "encoder"`, which the constructor keeps as `self.scope`."""
+
     @abstractmethod
-    def weights(self, gramian: Tensor) -> Tensor:
-        """gramian [T, T], where gramian[i, j] = <g_i, g_j> over the shared parameters -> weights [T]. The encoder gets
-        the weighted sum of the gradients."""
+    def weights(self, gramian: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """gramian [T, T], where gramian[i, j] = <g_i, g_j> over the shared parameters, and step -> weights [T]. The encoder
+        gets the weighted sum of the gradients."""
 
 
 class GradientCombiner(Combiner):
     """Decides from the gradients themselves."""
 
     @abstractmethod
-    def combine(self, gradients: Tensor) -> Tensor:
-        """gradients [T, P], a row for each task over all shared parameters -> the encoder's gradient [P]."""
+    def combine(self, gradients: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """gradients [T, P], a row for each task over all shared parameters, and step -> the encoder's gradient [P]."""

@@ -30,14 +30,14 @@ PRESETS: dict[str, dict[str, Any]] = {
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a run is made of. Everything that decides its result is here; where it is written to is not."""
 
-    data: str = "sample"
+    data: str = "multitask-toolkit/sample"
     """A task set by its name, or a directory: one with a `tasks.toml`, or one in the CS224N layout."""
     bad_rows: Literal["error", "skip"] = "error"
     """What to do with a row that cannot be read: end, or leave it out and report it."""
     limit: PerTask[Count] = {}
     """At most this many examples of each split, for a quick look."""
 
-    encoder: str = "minilm"
+    encoder: str = "multitask-toolkit/minilm"
     """An encoder by its name, a directory, or a hub id."""
     pooling: Literal["mean", "cls"] = "mean"
     """The embedding of a sequence: the mean of its tokens, or its first token."""
@@ -46,7 +46,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     heads: PerTask[str] = {}
     """NAME:key=value,…; cnn for one text and concat-mlp for two where nothing is said."""
-    combiner: str = "sum"
+    combiner: str = "multitask-toolkit/sum"
     """NAME:key=value,…"""
     augment: PerTask[str] = {}
     """NAME:key=value,…,copies=N; training text is left as it is where nothing is said."""
@@ -82,6 +82,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Whether steps are recorded as CUDA graphs and replayed; `auto` does where that is possible."""
     seed: int = 0
     """Of everything random: initial heads, order, dropout, augmentation, the combiner."""
+
+    cosines: Literal["auto", "encoder", "layer"] = "auto"
+    """Which cosines between the tasks' gradients are logged: those over the whole encoder, by `layer` too, or, for `auto`,
+    those that the combiner's own Gramian tells. A combiner that needs none computes one for it."""
 
     listen: list[str] = []
     """NAME:key=value,… of each listener that shall hear of the run; it changes nothing in it."""
@@ -120,10 +124,3 @@ def check(fields: dict[str, Any], source: str | None = None) -> RunConfig:
         return msgspec.convert(fields, RunConfig)
     except msgspec.ValidationError as problem:
         raise error(f"{where}{problem}".replace(" - at `$.", " - in `")) from None
-
-
-def per_task(setting: PerTask[T], task: str, otherwise: T) -> T:
-    """What a setting says for one task."""
-    if not isinstance(setting, dict):
-        return setting
-    return setting[task] if task in setting else setting.get("*", otherwise)

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 
-class TaskPlan(msgspec.Struct, frozen=True, kw_only=True):
+class PlannedTask(msgspec.Struct, frozen=True, kw_only=True):
     """One task as it will be trained."""
 
     name: str
@@ -26,16 +26,19 @@ class TaskPlan(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """A whole run, before its first step."""
 
-    tasks: list[TaskPlan]
+    tasks: list[PlannedTask]
     encoder: str
     parameters: int  # of encoder and heads
     combiner: str
     device: str
     precision: str
     recorded: bool  # whether steps are recorded as CUDA graphs
+    plain: str | None  # why the tasks pass the encoder one after the other; None where they do so at once
     epochs: int
     steps: int  # optimizer steps in the whole run
-    differences: list[str]  # a line for each version that is not the one in the configuration it repeats
+    notes: list[
+        str
+    ]  # a line for each thing that somebody should know: a version that changed, a name that two packages have
     out: Path
 
 
@@ -45,8 +48,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     step: int
     steps: int
     epoch: int  # counted from 1
-    losses: dict[str, float]  # task -> mean loss since the last report
+    losses: dict[str, float]  # task -> mean loss since the last report, the head's own losses included
+    own_losses: dict[str, float]  # "task/name" -> that of each loss that a head has of its own
     cosines: dict[str, float]  # "a/b" -> mean cosine between the gradients of tasks a and b, where a Gramian was computed
+    layer_cosines: dict[str, dict[str, float]]  # layer of the encoder -> the same in it, where it was computed by layer
     learning_rate: float
     examples_per_second: float
 

@@ -15,9 +15,11 @@ The smallest head:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
+
+PairEncoding = Literal["joint", "separate", "both"]
 
 
 class Encoding(NamedTuple):
@@ -32,20 +34,30 @@ class Head(nn.Module, ABC):
     """One task's head. `pair_encoding` says how it wants a pair to be read:
 
     - `joint`: both texts go through the encoder as one sequence, as in a cross-encoder; `forward` gets `first` alone;
-    - `separate`: each text goes through it alone, as in a bi-encoder; `forward` gets `first` and `second`.
+    - `separate`: each text goes through it alone, as in a bi-encoder; `forward` gets `first` and `second`;
+    - `both`: as `separate`, and both texts as one sequence beside that, which `forward` gets as `joint`.
 
     A task with one text gives any head `first` alone.
 
-    A constructor takes `width` (the encoder's), `outputs` (logits per example, from the task's kind) and `inputs` (the
-    number of encodings `forward` will get: 2 for a pair read separately, otherwise 1). Its keyword-only arguments are
-    the options that a user can set from the command line, `NAME:key=value`; annotate them, raise ValueError for a value
-    that makes no sense. A head that has an option `dropout` gets the run's `--dropout` unless the user gives it one.
+    The constructor and `forward` take those of their arguments that they name. A constructor is offered `width` (the
+    encoder's), `outputs` (logits per example, from the task's kind), `inputs` (the number of encodings `forward` will get:
+    2 for a pair read separately, 3 for both readings, otherwise 1) and `task` (an `mtk.Task`: its name, its kind, its
+    labels as texts). Its keyword-only arguments are the options that a user can set from the command line,
+    `NAME:key=value`; annotate them, raise ValueError for a value that makes no sense. A head that has an option `dropout`
+    gets the run's `--dropout` unless the user gives it one.
 
     What padding holds must not change a logit: read `tokens` through `mask`.
     """
 
-    pair_encoding: ClassVar[Literal["joint", "separate"]] = "separate"
+    pair_encoding: ClassVar[PairEncoding] = "separate"
+
+    def __init__(self) -> None:
+        super().__init__()
 
     @abstractmethod
-    def forward(self, first: Encoding, second: Encoding | None = None) -> Tensor:
-        """Logits [batch, outputs]."""
+    def forward(self, first: Encoding, *args: Any, **kwargs: Any) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
+        """Logits [batch, outputs]; or these and losses [] of the head's own by name, which are added to the task's loss
+        and logged.
+
+        It is offered `first`, `second` and `joint`, each an Encoding or None, and `labels` [batch] in training, as the
+        task's loss gets them, which are None in a prediction."""

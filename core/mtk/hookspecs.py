@@ -26,7 +26,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from mtk.events import Evaluation, Plan, Progress, Result
-    from mtk.registry import Registration
+    from mtk.registration import Registration
 
 hookspec = pluggy.HookspecMarker("mtk")
 hookimpl = pluggy.HookimplMarker("mtk")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from mtk.metrics import accuracy, f1, macro_f1, pearson, spearman
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -35,12 +37,7 @@ class Classification(msgspec.Struct, frozen=True, tag_field="kind", tag="classif
         return logits.argmax(dim=-1).float()
 
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
-        from sklearn.metrics import f1_score
-
-        return {
-            "accuracy": (predictions == labels).double().mean().item(),
-            "macro_f1": float(f1_score(labels.tolist(), predictions.tolist(), average="macro", zero_division=0)),
-        }
+        return {"accuracy": accuracy(predictions, labels), "macro_f1": macro_f1(predictions, labels)}
 
     def read_label(self, text: str) -> float:
         """A label as it stands in a file -> its index. Raises ValueError."""
@@ -74,12 +71,7 @@ class Binary(msgspec.Struct, frozen=True, tag_field="kind", tag="binary"):
         return (logits.squeeze(-1) > 0).float()
 
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
-        from sklearn.metrics import f1_score
-
-        return {
-            "accuracy": (predictions == labels).double().mean().item(),
-            "f1": float(f1_score(labels.tolist(), predictions.tolist(), zero_division=0)),
-        }
+        return {"accuracy": accuracy(predictions, labels), "f1": f1(predictions, labels)}
 
     def read_label(self, text: str) -> float:
         """A label as it stands in a file -> 0 or 1. Raises ValueError."""
@@ -115,13 +107,7 @@ class Regression(msgspec.Struct, frozen=True, tag_field="kind", tag="regression"
         return self.low + (self.high - self.low) * logits.squeeze(-1).sigmoid()
 
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
-        """A correlation with a constant does not exist; it counts as 0."""
-        from scipy.stats import pearsonr, spearmanr
-
-        if predictions.unique().numel() < 2 or labels.unique().numel() < 2:
-            return {"pearson": 0.0, "spearman": 0.0}
-        x, y = predictions.double().numpy(), labels.double().numpy()
-        return {"pearson": float(pearsonr(x, y).statistic), "spearman": float(spearmanr(x, y).statistic)}
+        return {"pearson": pearson(predictions, labels), "spearman": spearman(predictions, labels)}
 
     def read_label(self, text: str) -> float:
         """A label as it stands in a file -> the score. Raises ValueError."""
@@ -142,7 +128,8 @@ Kind: TypeAlias = Classification | Binary | Regression
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model must know of a task to predict it, and a file must have to be read for it."""
+    """What a model must know of a task to predict it, and a file must have to be read for it. A head that names `task` in
+    its constructor is given this."""
 
     name: str
     kind: Kind
@@ -155,6 +142,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def pair(self) -> bool:
         return len(self.text) == 2
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels as texts, in the order of the classes; none for a score."""
+        return () if isinstance(self.kind, Regression) else self.kind.labels
 
 
 def _index(text: str, labels: tuple[str, ...]) -> float:

@@ -18,14 +18,14 @@ PAGE = Path(__file__).with_name("reference.md")
 # title, module, the classes that an author meets; all of the module's functions that are hooks
 SECTIONS = [
     ("Hooks", "mtk.hookspecs", ()),
-    ("Registration", "mtk.registry", ("Registration",)),
+    ("Registration", "mtk.registration", ("Registration",)),
     ("Heads", "mtk.head", ("Encoding", "Head")),
-    ("Combiners", "mtk.combiner", ("Combiner", "LossCombiner", "GramianCombiner", "GradientCombiner")),
+    ("Combiners", "mtk.combiner", ("Step", "Combiner", "LossCombiner", "GramianCombiner", "GradientCombiner")),
     ("Augmenters", "mtk.augmenter", ("Augmenter",)),
-    ("Events", "mtk.events", ("Plan", "TaskPlan", "Progress", "Evaluation", "Result")),
+    ("Events", "mtk.events", ("Plan", "PlannedTask", "Progress", "Evaluation", "Result")),
     ("The conformance kit", "mtk.testing", ("checks",)),
 ]
-WITHOUT_WORDS = {"mtk.registry"}  # whose own docstring speaks to others than authors
+WITHOUT_WORDS = {"mtk.registration"}  # whose own docstring says no more than its class
 
 CHECKS = [("head", "mtk.testing.heads"), ("combiner", "mtk.testing.combiners"), ("augmenter", "mtk.testing.augmenters")]
 

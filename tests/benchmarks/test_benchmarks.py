@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import torch
 from three_tasks import batches, make_model
+from torch.nn.functional import pad
+
+from mtk.data.tokens import Reading
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -28,8 +31,8 @@ def test_operations_are_those_that_torch_counts() -> None:
     whole = {task: parts for task, parts in batches().items() if task == "sst"}
     for parts in whole.values():
         for part in parts:
-            part.inputs["attention_mask"].fill_(1)
-    inputs = whole["sst"][0].inputs
+            part.readings[0].inputs["attention_mask"].fill_(1)
+    inputs = whole["sst"][0].readings[0].inputs
     model.encoder.backbone.set_attn_implementation("eager")  # whose products torch can count
     with FlopCounterMode(display=False) as counter:
         model.encoder.backbone(**inputs).last_hidden_state.sum().backward()
@@ -42,11 +45,12 @@ def test_padding_counts_for_nothing() -> None:
     model, some = make_model(), batches()
     wider = {
         task: [
-            type(part)(
-                {name: torch.nn.functional.pad(values, (0, 9)) for name, values in part.inputs.items()},
-                part.sequences,
-                part.labels,
-                part.tokens,
+            dataclasses.replace(
+                part,
+                readings=tuple(
+                    Reading({name: pad(values, (0, 9)) for name, values in r.inputs.items()}, r.sequences)
+                    for r in part.readings
+                ),
             )
             for part in parts
         ]

@@ -19,8 +19,9 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 import mtk
+import mtk_tasks
 from mtk.config import PRESETS, RunConfig
-from mtk.events import Evaluation, Plan, Progress, TaskPlan
+from mtk.events import Evaluation, Plan, PlannedTask, Progress
 from mtk.events import Result as RunResult
 from mtk_cli import cli
 from mtk_cli.console import Quiet, Report
@@ -44,7 +45,7 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 PLAN = Plan(
     tasks=[
-        TaskPlan(
+        PlannedTask(
             name="sst",
             kind="classification(5)",
             pair=False,
@@ -57,7 +58,7 @@ PLAN = Plan(
             test=0,
             skipped=[f"sst-train.csv:{n}: '[red]' is none of the labels" for n in range(2, 9)],
         ),
-        TaskPlan(
+        PlannedTask(
             name="para",
             kind="binary",
             pair=True,
@@ -79,7 +80,8 @@ PLAN = Plan(
     recorded=False,
     epochs=2,
     steps=200,
-    differences=["torch was [2.12] in the run that this one repeats, and is 2.13 here"],
+    plain=None,
+    notes=["torch was [2.12] in the run that this one repeats, and is 2.13 here"],
     out=Path("runs/[1]"),
 )
 
@@ -90,7 +92,9 @@ def progress(step: int) -> Progress:
         steps=200,
         epoch=1 + (step > 100),
         losses={"sst": 1.5, "para": 0.25},
+        own_losses={},
         cosines={},
+        layer_cosines={},
         learning_rate=1e-5,
         examples_per_second=1234.5,
     )
@@ -164,6 +168,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 REGISTERS = """
 import mtk
+import mtk_tasks
 
 @mtk.hookimpl
 def mtk_register(registry):
@@ -433,7 +438,7 @@ def test_list_says_how_to_name_what_two_packages_offer(install: Install) -> None
     install("clinic-twin", REGISTERS.format(kind="head", name="linear", module="clinic_twin"))
     rows = listed()
     assert rows["head", "clinic-twin/linear"]["status"] == "ambiguous: write clinic-twin/linear"
-    assert rows["head", "multitask-toolkit/linear"]["status"] == "ambiguous: write multitask-toolkit/linear"
+    assert rows["head", "multitask-toolkit/linear"]["status"] == "ok"
     assert "a [thing]" in invoke("list").stdout
 
 
@@ -494,7 +499,7 @@ def test_show_of_a_broken_component_says_why(install: Install) -> None:
 # The real thing --------------------------------------------------------------------------------------------------------
 
 TINY = ("--limit", "8", "--batch-size", "8", "--max-length", "16", "--device", "cpu", "--head", "linear")
-SAMPLE = Path(mtk.__file__).parent / "data" / "sample"
+SAMPLE = Path(mtk_tasks.__file__).parent / "sample"
 
 
 @pytest.fixture(scope="module")

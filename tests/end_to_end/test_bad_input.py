@@ -9,7 +9,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from mtk.model import Model
+from mtk.model.multitask import Model
 from mtk_cli import cli
 
 
@@ -134,7 +134,7 @@ def test_out_of_memory_says_which_knob_to_turn(
     def fail(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
-    monkeypatch.setattr(Model, "logits", fail)
+    monkeypatch.setattr(Model, "loss_of", fail)
     result, left = run("--out", "full")
     assert result.exit_code == 1
     assert "Out of memory" in result.stderr

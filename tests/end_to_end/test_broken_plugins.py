@@ -57,7 +57,7 @@ CASES = [
     ("combiner", WEIGHTS, "return given", "its weights promises a tensor [3] on cpu, and gave [3, 3] on cpu", 5),
     ("combiner", WEIGHTS, "return given[0] / 0 * 0", "its weights promises finite numbers, and gave the weights [nan, n", 5),
     ("combiner", SCALARIZE, "return given", "its scalarize promises a tensor [] on cpu, and gave [3] on cpu", 5),
-    ("combiner", SCALARIZE, "return given.sum().detach()", "its scalarize failed: RuntimeError: element 0 of tensors", 5),
+    ("combiner", SCALARIZE, "return given.sum().detach()", "its scalarize does not depend on the losses", 5),
     (
         "combiner",
         SCALARIZE,

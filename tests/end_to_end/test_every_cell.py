@@ -7,10 +7,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from learnable import EXAMPLES, KINDS, REGISTRY, make_task, split, train
+from building import REGISTRY
+from learnable import EXAMPLES, KINDS, make_task, split, train
 
-from mtk.data.augmentation import augment_split, build_augmenter
-from mtk.spec import Spec
+from mtk.data.augmentation import augment_split
 from mtk.task import Binary, Classification, Kind
 
 HEADS = [c.name for c in REGISTRY.components if c.kind == "head"]
@@ -25,7 +25,7 @@ AUGMENTERS = [c.name for c in REGISTRY.components if c.kind == "augmenter"]
 def test_the_loss_falls(tiny_encoder: Path, head: str, kind: Kind, pair: bool, combiner: str) -> None:
     tasks = [make_task("main", kind, pair), make_task("beside", Binary(), pair=False)]
     splits = {"main": split(kind, pair, 0), "beside": split(Binary(), False, 1)}
-    before, after = train(tiny_encoder, tasks, splits, {"main": Spec(head), "beside": Spec("linear")}, combiner)
+    before, after = train(tiny_encoder, tasks, splits, {"main": head, "beside": "linear"}, combiner)
     assert after < 0.95 * before
 
 
@@ -35,8 +35,8 @@ def test_the_loss_falls_on_augmented_text(tiny_encoder: Path, augmenter: str, wo
         make_task("main", Classification(("0", "1", "2")), pair=False),
         split(Classification(("0", "1", "2")), False, 0),
     )
-    built, _ = build_augmenter(REGISTRY, augmenter)
+    built = REGISTRY.part("augmenter", augmenter).build()
     augmented = augment_split(original, built, 2, Random(0))
     assert len(augmented) == 3 * EXAMPLES
-    before, after = train(tiny_encoder, [task], {"main": augmented}, {"main": Spec("cnn")}, "sum")
+    before, after = train(tiny_encoder, [task], {"main": augmented}, {"main": "cnn"}, "sum")
     assert after < 0.95 * before

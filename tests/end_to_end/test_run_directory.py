@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 import torch
+from building import read_tasks
 
 import mtk
 from mtk.config import check, read_config
-from mtk.data.layout import read_tasks
 from mtk.events import Result
 from mtk.pipeline import evaluate
 
@@ -46,7 +46,7 @@ def test_a_repetition_says_what_is_another_version_now(finished: Result, tmp_pat
     class Listener:
         @mtk.hookimpl
         def mtk_run_started(self, plan: mtk.Plan) -> None:
-            said.extend(plan.differences)
+            said.extend(plan.notes)
 
     config = check(read_config(finished.out / "config.toml"))
     versions = {**config.versions, "head cosine": "mtk-other 9.9", "head gone": "mtk-other 9.9"}

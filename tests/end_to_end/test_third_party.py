@@ -15,8 +15,7 @@ import pytest
 import torch
 
 import mtk
-from mtk.registry import Registry
-from mtk.spec import Spec
+from mtk.host.registry import Registry
 
 pytestmark = pytest.mark.slow
 
@@ -89,8 +88,8 @@ def test_it_is_shown(packages: Path) -> None:
 
 def test_it_is_trained_and_its_origin_recorded(trained: Path) -> None:
     config = (trained / "config.toml").read_text()
-    assert 'combiner = "equal-length"' in config
-    for used in ("head bilinear", "head mtk-bilinear/bilinear", "combiner equal-length", "augmenter typo"):
+    assert 'combiner = "mtk-bilinear/equal-length"' in config
+    for used in ("head bilinear", "combiner equal-length", "augmenter typo"):
         assert f'"{used}" = "mtk-bilinear 0.1.0"' in config
     summary = json.loads((trained / "summary.json").read_text())
     assert summary["steps"] == 3
@@ -113,7 +112,7 @@ def test_without_it_a_run_says_what_it_needs(trained: Path, packages: Path, inst
     assert (code, stdout) == (2, "")
     (line,) = stderr.splitlines()
     assert line.startswith(
-        "error: Task 'sst' was trained with the head 'mtk-bilinear/bilinear' of mtk-bilinear 0.1.0, which is not here."
+        "error: Task 'sst' was trained with the head 'bilinear' of mtk-bilinear 0.1.0, which is not here."
     )
     assert ("MTK_DISABLE_PLUGINS switches off bilinear." in line) == installed
 
@@ -130,7 +129,7 @@ def imported(packages: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_equal_length_gives_every_gradient_the_mean_length(imported: None) -> None:
-    combiner = Registry().build("combiner", Spec("equal-length"), ["a", "b", "c"])
+    combiner = Registry().part("combiner", "equal-length").build(tasks=["a", "b", "c"])
     gradients = torch.tensor([[3.0, 4.0], [1.0, 0.0], [0.0, 0.0]])  # of length 5, 1 and 0: 2 on average
     weighted = combiner.weights(gradients @ gradients.T).unsqueeze(1) * gradients
     torch.testing.assert_close(weighted.norm(dim=1), torch.tensor([2.0, 2.0, 0.0]))
@@ -139,7 +138,7 @@ def test_equal_length_gives_every_gradient_the_mean_length(imported: None) -> No
 
 @pytest.mark.parametrize("inputs", [1, 2])
 def test_bilinear_gives_logits_in_either_precision(imported: None, inputs: int) -> None:
-    head = Registry().build("head", Spec("bilinear"), 8, 3, inputs)
+    head = Registry().part("head", "bilinear").build(width=8, outputs=3, inputs=inputs)
     text = mtk.Encoding(torch.randn(5, 3, 8), torch.ones(5, 3), torch.randn(5, 8))
     assert head(*[text] * inputs).shape == (5, 3)
     with torch.autocast("cpu", torch.bfloat16):
@@ -148,7 +147,7 @@ def test_bilinear_gives_logits_in_either_precision(imported: None, inputs: int) 
 
 @pytest.mark.parametrize("words", [["a"], ["no"], ["a", "b", "c"], ["the", "film", "is", "warm"]])
 def test_typo_moves_letters_within_words_as_its_rng_says(imported: None, words: list[str]) -> None:
-    typo = Registry().build("augmenter", Spec.parse("typo:share=0.5"))
+    typo = Registry().part("augmenter", "typo:share=0.5").build()
     changed = typo(tuple(words), Random(0))
     assert changed == typo(tuple(words), Random(0))
     assert [sorted(word) for word in changed] == [sorted(word) for word in words]

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mtk
-from mtk.data.augmentation import build_augmenter
 from mtk_augment import wordnet
 from mtk_augment.eda import Eda
 from mtk_augment.function_words import FUNCTION_WORDS
@@ -67,10 +66,10 @@ def test_all_are_found_by_their_entry_point() -> None:
 @settings(max_examples=60, deadline=None)
 @given(sentence=sentences, seed=seeds)
 def test_gives_words_and_repeats_itself(name: str, sentence: tuple[str, ...], seed: int) -> None:
-    augmenter, copies = build_augmenter(mtk.Registry(), name)
+    augmenter = mtk.Registry().part("augmenter", name).build()
     mutable = list(sentence)
     result = augmenter(mutable, Random(seed))
-    assert copies >= 1
+    assert augmenter.copies >= 1
     assert mutable == list(sentence)
     assert isinstance(result, list)
     assert result
@@ -82,7 +81,7 @@ def test_gives_words_and_repeats_itself(name: str, sentence: tuple[str, ...], se
 @pytest.mark.parametrize("name", AUGMENTERS)
 def test_alpha_is_a_share(name: str, alpha: str) -> None:
     with pytest.raises(mtk.UsageError, match=r"'alpha' of '.*': it takes float, > 0, ≤ 1"):
-        build_augmenter(mtk.Registry(), f"{name}:alpha={alpha}")
+        mtk.Registry().part("augmenter", f"{name}:alpha={alpha}")
 
 
 # synonym replacement

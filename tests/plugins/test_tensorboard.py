@@ -36,7 +36,7 @@ def test_tensorboard_reads_what_the_run_reported(tiny_corpus: Path, tiny_encoder
     assert scalars("learning_rate") == [(r["step"], pytest.approx(r["learning_rate"])) for r in reports]
     assert scalars("dev/sts/pearson") == [(e["step"], pytest.approx(e["metrics"]["sts"]["pearson"])) for e in evaluations]
     assert scalars("dev/average") == [(e["step"], pytest.approx(e["average"])) for e in evaluations]
-    assert read_config(result.out / "config.toml")["listen"] == ["tensorboard"]
+    assert read_config(result.out / "config.toml")["listen"] == ["multitask-toolkit/tensorboard"]
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

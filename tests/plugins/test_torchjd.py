@@ -9,13 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import building
 import pytest
 import torch
-from learnable import KINDS, REGISTRY, make_task, split, train
+from building import REGISTRY
+from learnable import KINDS, make_task, split, train
 from torch import Tensor
 
 import mtk
-from mtk.spec import Spec
+from mtk.host.spec import Spec
 
 pytest.importorskip("torchjd", reason="TorchJD is not installed: pip install 'multitask-toolkit[torchjd]'")
 
@@ -96,7 +98,7 @@ def smoothed(weighting: Any, alpha: float) -> aggregation.Aggregator:
 
 def build(spec: str, tasks: tuple[str, ...] = TASKS) -> Any:
     """A combiner in float64, in which it is compared."""
-    return REGISTRY.build("combiner", Spec.parse(spec), tasks).double()
+    return building.combiner(spec, tasks).double()
 
 
 def combine(combiner: mtk.Combiner, gradients: Tensor) -> Tensor:
@@ -129,7 +131,7 @@ def slopes(scalarizer: Callable[[Tensor], Tensor], losses: Tensor) -> Tensor:
 def test_it_trains(tiny_encoder: Path, name: str) -> None:
     tasks = [make_task(task, kind, pair=False) for task, kind in zip(TASKS, KINDS, strict=True)]
     splits = {task.name: split(task.kind, False, seed) for seed, task in enumerate(tasks)}
-    heads = dict.fromkeys(TASKS, Spec("linear"))
+    heads = dict.fromkeys(TASKS, "linear")
     before, after = train(tiny_encoder, tasks, splits, heads, REQUIRED.get(name, name))
     assert after < 0.95 * before
 
@@ -157,7 +159,7 @@ def test_it_combines_what_training_brings(spec: str) -> None:
     torch.manual_seed(0)
     exact = combine(build(spec), rows)
     torch.manual_seed(0)
-    ours = combine(REGISTRY.build("combiner", Spec.parse(spec), TASKS), rows.float())
+    ours = combine(building.combiner(spec, TASKS), rows.float())
     if not spec.startswith("graddrop"):  # whose chances are other numbers in float32
         torch.testing.assert_close(ours.double(), exact, rtol=0, atol=1e-2 * rows.norm().item())
     assert ours.dtype == torch.float32
@@ -224,7 +226,7 @@ def test_it_goes_on_from_a_saved_state(spec: str) -> None:
 
 @pytest.mark.parametrize("spec", [spec for spec in (*AGGREGATORS, *SCALARIZERS) if "/" in spec])
 def test_what_a_user_gives_moves_with_it(spec: str) -> None:
-    vectors = list(REGISTRY.build("combiner", Spec.parse(spec), TASKS).to("meta").buffers())
+    vectors = list(building.combiner(spec, TASKS).to("meta").buffers())
     assert vectors
     assert all(vector.is_meta for vector in vectors)
 

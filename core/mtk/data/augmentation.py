@@ -6,30 +6,8 @@ from itertools import chain
 from random import Random
 
 from mtk.augmenter import Augmenter
-from mtk.config import Count
-from mtk.data import Split
-from mtk.errors import UsageError
-from mtk.promise import broken, calling
-from mtk.registry import Registry
-from mtk.spec import Option, Spec
-
-COPIES = Option("copies", Count, None)
-"""The option that the framework adds to those of every augmenter."""
-
-
-def build_augmenter(registry: Registry, text: str) -> tuple[Augmenter, int]:
-    """The augmenter that `NAME:key=value,…,copies=N` asks for, and how many copies it shall make: its own number where
-    `text` says none. Raises UsageError."""
-    spec = Spec.parse(text)
-    try:
-        asked = COPIES.read(spec.options["copies"]) if "copies" in spec.options else None
-    except ValueError:
-        raise UsageError(
-            f"'{spec.options['copies']}' is no value for option 'copies' of '{spec.name}': it takes {COPIES.type}."
-        ) from None
-    own = {key: value for key, value in spec.options.items() if key != "copies"}
-    augmenter: Augmenter = registry.build("augmenter", Spec(spec.name, own))
-    return augmenter, asked or augmenter.copies
+from mtk.calling.failures import broken, call
+from mtk.data.split import Split
 
 
 def augment_split(split: Split, augmenter: Augmenter, copies: int, rng: Random) -> Split:
@@ -56,13 +34,12 @@ def changed_copies(text: str, augmenter: Augmenter, copies: int, rng: Random) ->
     if not words:
         return [text] * copies
     texts = []
-    with calling(augmenter, "__call__", f" on '{text}'"):
-        for _ in range(copies):
-            result = augmenter(words, rng)
-            if not _are_words(result):
-                promised = "it promises a list of at least one word"
-                raise broken(augmenter, "__call__", f"{promised}, but '{text}' became {result!r}")
-            texts.append(" ".join(result))
+    for _ in range(copies):
+        result = call(augmenter, "__call__", on=f" on '{text}'", words=words, rng=rng)
+        if not _are_words(result):
+            promised = "it promises a list of at least one word"
+            raise broken(augmenter, "__call__", f"{promised}, but '{text}' became {result!r}")
+        texts.append(" ".join(result))
     return texts
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from mtk.augmenter import Augmenter
 from mtk.data.augmentation import changed_copies
-from mtk.data.rows import SEPARATORS, Row, delimited, field, json_lines, read_lines
+from mtk.data.formats import SEPARATORS, Row, delimited, field, json_lines, read_lines
 from mtk.errors import DataError, UsageError, nearest
 
 _TEXT_COLUMNS = ("sentence", "sentence1", "sentence2", "text", "text1", "text2")

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from mtk.data import Split
-from mtk.data.rows import SEPARATORS, Row, blank, delimited, field, json_lines, read_lines
+from mtk.data.formats import SEPARATORS, Row, blank, delimited, field, json_lines, read_lines
+from mtk.data.split import Split
 from mtk.errors import DataError
 from mtk.task import Task
 

@@ -13,20 +13,33 @@ import torch
 import transformers
 from torch import Tensor
 
-from mtk.data import Split
-from mtk.data.cache import kept
+from mtk.data.split import Split
+from mtk.data.token_cache import kept
+from mtk.head import PairEncoding
 
 FEWEST_KEPT = 500  # texts: fewer are made in some 0.02 s, and every prediction of a few texts would leave a file
 _AT_ONCE = 10_000  # texts, between which what the tokenizer says of them beside their ids is let go
 _LENGTHS = "row_lengths"  # beside the names of the tokenizer's outputs
 
 
+Inputs = dict[str, Tensor]
+"""What the encoder takes of some sequences: `input_ids`, `attention_mask` and what else the tokenizer gives, each
+[sequences, length]."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A batch's texts, read in one way and padded to the longest sequence of it."""
+
+    inputs: Inputs
+    sequences: int  # an example's: 2 for a pair read separately, when the first half of the rows holds first texts
+
+
 @dataclass(frozen=True)
 class Batch:
-    """Some examples of one task, padded to the longest of them."""
+    """Some examples of one task."""
 
-    inputs: dict[str, Tensor]  # what the encoder takes, [sequences, length]
-    sequences: int  # an example's sequences: 2 for a pair read separately, when the first half of the rows holds first texts
+    readings: tuple[Reading, ...]  # one; or two, where a pair is read separately and jointly, in this order
     labels: Tensor  # [examples]; NaN where there is none
     tokens: int  # without padding
 
@@ -34,53 +47,86 @@ class Batch:
         return len(self.labels)
 
 
-class TokenizedSplit:
-    """A split as token ids on a device.
+class Sequences:
+    """Token ids of sequences of any length, end to end in one flat tensor on a device. `lengths` stays on the host, so that
+    cutting a batch waits for no device."""
 
-    Row i of n is the first text of example i (with the second, if the pair is read as one sequence); row n + i is the
-    second text where it is read by itself. `lengths` stays on the host, so that cutting a batch waits for no device.
-    """
-
-    def __init__(self, split: Split, tokenizer: Any, *, joint: bool, max_length: int, device: torch.device) -> None:
-        columns = split.texts if joint else ([text for texts in split.texts for text in texts],)
+    def __init__(self, columns: Sequence[Sequence[str]], tokenizer: Any, max_length: int, device: torch.device) -> None:
         tokens = tokenize(columns, tokenizer, max_length)
         lengths = tokens.pop(_LENGTHS).long()
-        self.ids = split.ids
-        self.sequences = len(lengths) // max(1, len(split))
-        self.row_lengths: list[int] = lengths.tolist()
-        self.lengths = [max(self.row_lengths[i :: len(split)]) for i in range(len(split))]
+        self.lengths: list[int] = lengths.tolist()
         self._max_length = max_length
         self._pad = {name: tokenizer.pad_token_id if name == "input_ids" else 0 for name in tokens}
         self._flat = {name: tokens[name].to(device) for name in sorted(tokens)}  # a file does not keep their order
-        self._row_lengths = lengths.to(device)
-        self._starts = self._row_lengths.cumsum(0) - self._row_lengths
+        self._lengths = lengths.to(device)
+        self._starts = self._lengths.cumsum(0) - self._lengths
+
+    @property
+    def names(self) -> list[str]:
+        """The names of what the tokenizer gives."""
+        return list(self._flat)
+
+    def inputs(self, rows: Sequence[int], multiple: int) -> Inputs:
+        """The sequences of these numbers, padded to the longest of them, and on to a `multiple` of tokens where the longest
+        allowed is not reached before."""
+        device = self._lengths.device
+        index = torch.tensor(rows, pin_memory=device.type == "cuda").to(device, non_blocking=True)
+        length = max(self.lengths[row] for row in rows)
+        positions = torch.arange(max(length, min(-(-length // multiple) * multiple, self._max_length)), device=device)
+        mask = positions < self._lengths[index].unsqueeze(1)
+        cells = torch.where(mask, self._starts[index].unsqueeze(1) + positions, 0)
+        inputs = {name: torch.where(mask, flat[cells], self._pad[name]).long() for name, flat in self._flat.items()}
+        inputs["attention_mask"] = mask.long()
+        return inputs
+
+
+class TokenizedSplit:
+    """A split as token ids on a device, read as a task's head wants it: the text, or both texts of a pair as one sequence
+    (`joint`), or each by itself (`separate`), or in both ways (`both`).
+
+    Read separately, sequence i of n examples is the first text of example i, and sequence n + i its second text.
+    """
+
+    def __init__(
+        self, split: Split, tokenizer: Any, *, pair_encoding: PairEncoding, max_length: int, device: torch.device
+    ) -> None:
+        apart = ([text for texts in split.texts for text in texts],)
+        ways: dict[PairEncoding, list[tuple[list[str], ...]]]
+        ways = {"joint": [split.texts], "separate": [apart], "both": [apart, split.texts]}
+        columns = ways[pair_encoding] if len(split.texts) == 2 else [split.texts]
+        self.ids = split.ids
+        self.readings = [Sequences(texts, tokenizer, max_length, device) for texts in columns]
+        self._counts = [len(reading.lengths) // max(1, len(split)) for reading in self.readings]
         labels = split.labels if split.labels is not None else [float("nan")] * len(split)
         self.labels = torch.tensor(labels, dtype=torch.float32, device=device)
+        count = len(split)
+        self.lengths = [max(max(r.lengths[i::count]) for r in self.readings) for i in range(count)]
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def names(self) -> list[str]:
+        """The names of what the tokenizer gives."""
+        return self.readings[0].names
+
     def batch(self, examples: Sequence[int], multiple: int = 1) -> Batch:
-        """The examples of these numbers, padded to the longest of them, and on to a `multiple` of tokens where the longest
-        allowed is not reached before."""
-        rows = [n * len(self) + i for n in range(self.sequences) for i in examples]
-        lengths = [self.row_lengths[row] for row in rows]
+        """The examples of these numbers; each reading as `Sequences.inputs` pads it."""
+        readings, tokens = [], 0
+        for sequences, count in zip(self.readings, self._counts, strict=True):
+            rows = [n * len(self) + i for n in range(count) for i in examples]
+            tokens += sum(sequences.lengths[row] for row in rows)
+            readings.append(Reading(sequences.inputs(rows, multiple), count))
         device = self.labels.device
-        index = torch.tensor(rows, pin_memory=device.type == "cuda").to(device, non_blocking=True)
-        length = max(lengths)
-        positions = torch.arange(max(length, min(-(-length // multiple) * multiple, self._max_length)), device=device)
-        mask = positions < self._row_lengths[index].unsqueeze(1)
-        cells = torch.where(mask, self._starts[index].unsqueeze(1) + positions, 0)
-        inputs = {name: torch.where(mask, flat[cells], self._pad[name]).long() for name, flat in self._flat.items()}
-        inputs["attention_mask"] = mask.long()
-        return Batch(inputs, self.sequences, self.labels[index[: len(examples)]], sum(lengths))
+        index = torch.tensor(list(examples), pin_memory=device.type == "cuda").to(device, non_blocking=True)
+        return Batch(tuple(readings), self.labels[index], tokens)
 
 
 def tokenize(columns: Sequence[Sequence[str]], tokenizer: Any, max_length: int) -> dict[str, Tensor]:
     """The rows of one column of texts, or of two that are read as one sequence, end to end: int32 tensors on the host by the
     names of the tokenizer's outputs, and `row_lengths`.
 
-    Kept in the user's cache (`mtk.data.cache`) if the tokenizer is one whose whole content can be compared."""
+    Kept in the user's cache (`mtk.data.token_cache`) if the tokenizer is one whose whole content can be compared."""
     if not _plain(tokenizer):
         encoded = tokenizer(*columns, truncation=True, max_length=max_length, return_attention_mask=False)
         tokens = {name: _flat(encoded[name]) for name in encoded}

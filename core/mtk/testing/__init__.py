@@ -22,7 +22,7 @@ from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
 from mtk.errors import UsageError
-from mtk.spec import options as known_options
+from mtk.host.options import options as known_options
 
 if find_spec("hypothesis") is None:
     raise UsageError("mtk.testing needs hypothesis, which an extra brings: pip install 'multitask-toolkit[test]'")

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from mtk.errors import MtkError
-from mtk.spec import options
+from mtk.host.options import options
 from mtk.testing.check import Check, Subject
 
 # Words that WordNet knows synonyms of, so that an augmenter which needs them has something to do.

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis.errors import FlakyFailure
 from hypothesis.strategies import SearchStrategy
 
+from mtk.calling.failures import FAILURES
+from mtk.calling.source import line_of
 from mtk.errors import MtkError, UsageError, in_words
-from mtk.places import line_of
-from mtk.registry import FAILURES
 
 # The same examples everywhere and every time, and no word beside the message. Without `explain`, which traces every line.
 _SETTINGS = settings(

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save
 from torch import Tensor
 
+from mtk.calling.failures import FAILURES
 from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner
 from mtk.errors import UsageError, nearest
-from mtk.registry import FAILURES
 from mtk.testing.check import Check, Promise, Subject
 
 TASKS = "abcd"  # as many as are tried together

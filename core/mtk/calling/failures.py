@@ -1,0 +1,73 @@
+"""A part that breaks its promise: the message that names it, its plugin and package, and the line in the plugin.
+
+The code of a plugin is called by `call`, or inside `calling`, and what it gives back goes through `tensor`, so that neither
+ends in a traceback through this framework.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from mtk.calling.arguments import named
+from mtk.calling.source import line_of
+from mtk.errors import MtkError, UsageError, in_words, is_out_of_memory
+
+if TYPE_CHECKING:
+    import torch
+
+FAILURES = (Exception, SystemExit)
+"""What a plugin's code may do to the program that calls it. Not KeyboardInterrupt: that is the user."""
+
+
+def call(part: object, method: str, /, *, on: str = "", **offered: Any) -> Any:
+    """Call a part's method with those of the `offered` arguments that it names. What it raises becomes the error that names
+    the part; `on` says what it was called with."""
+    function = getattr(type(part), method)
+    with calling(part, method, on):
+        bound = part if method == "forward" else getattr(part, method)  # a module's forward is called through its hooks
+        return bound(**named(function, offered))  # type: ignore[operator]
+
+
+@contextmanager
+def calling(part: object, method: str, on: str = "") -> Iterator[None]:
+    """Turn what a part's method raises into the error that names it. Mistakes that the part explains itself, running out of
+    memory and Ctrl-C go through."""
+    try:
+        yield
+    except MtkError:
+        raise
+    except FAILURES as error:
+        if is_out_of_memory(error):
+            raise
+        reason = f"its {method} failed{on}: {in_words(error)}"
+        line = line_of(error, type(part).__module__)
+        raise (_named(part, reason + line) if line else broken(part, method, reason)) from error
+
+
+def broken(part: object, method: str, reason: str) -> UsageError:
+    """The error that says how a part failed its promise, and where its method begins."""
+    code = getattr(inspect.unwrap(getattr(type(part), method)), "__code__", None)
+    return _named(part, f"{reason} ({code.co_filename}:{code.co_firstlineno})" if code else reason)
+
+
+def tensor(part: object, method: str, value: Any, shape: Sequence[int], device: torch.device) -> Any:
+    """`value`, if it is a tensor of this shape on this device. Asking for it does not wait for the device."""
+    import torch
+
+    promised = f"a tensor {list(shape)} on {device}"
+    if not isinstance(value, torch.Tensor):
+        raise broken(part, method, f"its {method} promises {promised}, and gave {type(value).__name__}")
+    if value.shape != torch.Size(shape) or value.device != device:
+        raise broken(part, method, f"its {method} promises {promised}, and gave {list(value.shape)} on {value.device}")
+    return value
+
+
+def _named(part: object, reason: str) -> UsageError:
+    component: Any = getattr(part, "_component", None)  # which the host leaves on what it built
+    if component is None:
+        return UsageError(f"{type(part).__module__}.{type(part).__qualname__} is broken: {reason}")
+    error: UsageError = component.broken(reason)
+    return error

@@ -1,0 +1,126 @@
+"""Optimizer steps recorded once as CUDA graphs and then replayed, so that a GPU does not wait for Python between kernels.
+
+At the batch sizes of fine-tuning, launching the thousands of kernels of a step takes longer than computing them. A graph
+launches them all at once, but only for tensors of the shapes and at the addresses of its recording: so batches are padded
+to few lengths, and copied into the recording's own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Literal, Protocol
+
+import torch
+
+from mtk.data.tokens import Batch, Reading
+from mtk.engine.gradients import Outcome, Parts
+from mtk.errors import UsageError
+
+# Tokens that a batch's length is padded to a multiple of. It also keeps attention masks aligned for the fused kernels.
+LENGTHS = 16
+
+logger = logging.getLogger("mtk")
+
+Step = Callable[[Mapping[str, Parts]], Outcome]
+
+
+class Recording(Protocol):
+    """What a step did, to be done again."""
+
+    def replay(self) -> Outcome:
+        """Do it with what now stands in the batches it was recorded with."""
+
+
+class CudaGraph:
+    """A step as a CUDA graph. All graphs share their memory, as only one runs at a time."""
+
+    _pool: Any = None
+
+    def __init__(self, work: Callable[[], Outcome]) -> None:
+        if CudaGraph._pool is None:
+            CudaGraph._pool = torch.cuda.graph_pool_handle()
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph, pool=CudaGraph._pool, stream=torch.cuda.current_stream()):
+            self._outcome = work()
+
+    def replay(self) -> Outcome:
+        self._graph.replay()
+        outcome = self._outcome  # which the next replay overwrites
+        own = {name: value.clone() for name, value in outcome.own_losses.items()}
+        copies = [None if t is None else t.clone() for t in (outcome.gramian, outcome.decision)]
+        return Outcome(outcome.tasks, outcome.losses.clone(), own, *copies)
+
+
+class RecordedSteps:
+    """Makes steps: as `step` does for batches of shapes it sees for the first time, which also warms up what they need; by a
+    recording of it from the second time on.
+
+    If a step cannot be recorded, a warning says so, and this and all further ones are made as they are.
+    """
+
+    def __init__(self, step: Step, record: Callable[[Callable[[], Outcome]], Recording] = CudaGraph) -> None:
+        self._step = step
+        self._record = record
+        self._seen: set[Hashable] = set()
+        self._recordings: dict[Hashable, tuple[Recording, Mapping[str, Parts]]] = {}
+        self._possible = True
+        self._stream = torch.cuda.Stream() if torch.cuda.is_available() else None
+
+    def __call__(self, batches: Mapping[str, Parts]) -> Outcome:
+        if self._stream is None:
+            return self._make(batches)
+        # Graphs cannot be recorded on the default stream, and autograd's own work must stay on the stream that records.
+        caller = torch.cuda.current_stream()
+        self._stream.wait_stream(caller)
+        with torch.cuda.stream(self._stream):
+            outcome = self._make(batches)
+        caller.wait_stream(self._stream)
+        return outcome
+
+    def _make(self, batches: Mapping[str, Parts]) -> Outcome:
+        shapes = tuple((task, *map(_shape, parts)) for task, parts in batches.items())
+        if shapes not in self._recordings:
+            if shapes not in self._seen or not self._possible:
+                self._seen.add(shapes)
+                return self._step(batches)
+            copies = {task: [_copy(part) for part in parts] for task, parts in batches.items()}
+            try:
+                self._recordings[shapes] = self._record(lambda: self._step(copies)), copies
+            except Exception as error:  # whatever the step does that a graph cannot hold, the step itself can do it
+                self._possible = False
+                logger.warning("The step is not recorded as a CUDA graph, and will be slower: %s", error)
+                return self._step(batches)
+        recording, own = self._recordings[shapes]
+        for task, parts in batches.items():
+            for part, to in zip(parts, own[task], strict=True):
+                for new, kept in zip(part.readings, to.readings, strict=True):
+                    for name, values in new.inputs.items():
+                        kept.inputs[name].copy_(values)
+                to.labels.copy_(part.labels)
+        return recording.replay()
+
+
+def choose_recording(name: Literal["auto", "on", "off"], device: torch.device, combiner: str, *, uses_host: bool) -> bool:
+    """Whether steps are recorded as CUDA graphs: for `auto`, where they can be. Raises UsageError for `on` elsewhere."""
+    reason = None
+    if device.type != "cuda":
+        reason = f"a step is recorded as a CUDA graph, and this run is on {device.type}"
+    elif uses_host:
+        reason = f"the combiner '{combiner}' computes on the host in every step, which no CUDA graph can hold"
+    if name == "on" and reason:
+        raise UsageError(f"--compile on: {reason}. Use --compile auto or off.")
+    return name != "off" and reason is None
+
+
+def _shape(batch: Batch) -> Hashable:
+    readings = (
+        (reading.sequences, *((name, values.shape) for name, values in reading.inputs.items())) for reading in batch.readings
+    )
+    return len(batch), *readings
+
+
+def _copy(batch: Batch) -> Batch:
+    readings = tuple(Reading({k: v.clone() for k, v in r.inputs.items()}, r.sequences) for r in batch.readings)
+    return dataclasses.replace(batch, readings=readings, labels=batch.labels.clone())

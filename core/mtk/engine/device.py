@@ -1,0 +1,70 @@
+"""Where a run computes, and in which precision."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Literal
+
+import torch
+
+from mtk.config import check
+from mtk.errors import MtkError, UsageError, is_out_of_memory
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` (the GPU, if there is one), `cpu`, `cuda` or `cuda:N`. Raises UsageError for what this machine lacks, and for
+    any other name."""
+    check({"device": name})
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            build = "" if torch.version.cuda else " (this build of torch is without CUDA)"
+            raise UsageError(f"--device {name}: there is no CUDA device here{build}. Use --device cpu or auto.")
+        if (device.index or 0) >= torch.cuda.device_count():
+            raise UsageError(f"--device {name}: there are {torch.cuda.device_count()} CUDA devices, counted from 0.")
+    return device
+
+
+def choose_precision(name: Literal["auto", "fp32", "bf16"], device: torch.device) -> torch.dtype | None:
+    """What the forward pass is cast to: bfloat16, or None for fp32 as the weights are.
+
+    `auto` takes bf16 on a GPU that has it, and on a CPU that is the faster for it, as a small trial shows: one with bf16
+    arithmetic multiplies matrices at twice the rate of fp32, one without at half of it, and their flags do not tell.
+    """
+    if name == "auto":
+        fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _multiplies_bf16_faster()
+        name = "bf16" if fast else "fp32"
+    return torch.bfloat16 if name == "bf16" else None
+
+
+@cache
+def _multiplies_bf16_faster() -> bool:
+    def seconds(dtype: torch.dtype) -> float:
+        left, right = torch.ones(512, 512, dtype=dtype), torch.ones(512, 512, dtype=dtype)
+        times = []
+        for _ in range(8):  # some milliseconds
+            began = time.perf_counter()
+            left @ right
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    return seconds(torch.bfloat16) < 0.8 * seconds(torch.float32)
+
+
+@contextmanager
+def out_of_memory_explained() -> Iterator[None]:
+    """Turn running out of memory into a message that says which knob to turn."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise MtkError(
+            "Out of memory. Make the step smaller: --accumulate 2 (the same result in two parts), a smaller --batch-size "
+            "or --max-length, or --precision bf16."
+        ) from error

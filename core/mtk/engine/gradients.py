@@ -1,0 +1,275 @@
+"""From the losses of T tasks to the gradients an optimizer step needs, at the price of one backward pass over every task.
+
+A head's parameters get their own task's gradient. The shared encoder gets what the combiner decides, and the engine does
+no more work than the combiner's kind needs: one gradient, where a LossCombiner says all before the backward pass; else a
+row of its own for each task, and then the rows' Gramian, or the rows themselves.
+
+Where the encoder allows it, all tasks pass it at once, in the packed form of `mtk.engine.packing`. Else they do so one after
+the other, the plain way, and no graph outlives its task's backward pass. Nothing ever waits for the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from mtk.calling.failures import broken, call, tensor
+from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Scope, Step
+from mtk.data.tokens import Batch
+from mtk.engine.layers import by_layer
+from mtk.engine.packing import Packing
+from mtk.engine.task_gradients import TaskGradients
+from mtk.model.multitask import Loss, Model
+
+Parts = Sequence[Batch]
+"""One task's batch, in as many parts as it is accumulated from."""
+
+Cosines = Literal["auto", "encoder", "layer"]
+"""Of which Gramian the cosines are wanted: of one that the combiner needs anyway, of the encoder's, or of each layer's."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one backward pass told, still on the device."""
+
+    tasks: tuple[str, ...]
+    losses: Tensor  # [T]
+    own_losses: dict[str, Tensor]  # "task/name" -> [], of each loss that a head has of its own
+    gramian: Tensor | None  # [T, T], or [L, T, T] by layer, where one was computed
+    decision: Tensor | None  # what the combiner made of them: weights, or its gradient's norm []; None for a plain sum
+
+
+_DECISIONS: dict[type[Combiner], tuple[str, str]] = {
+    LossCombiner: ("scalarize", "a scalar with the derivatives"),
+    GramianCombiner: ("weights", "the weights"),
+    GradientCombiner: ("combine", "a gradient of norm"),
+}
+
+
+class Engine:
+    """Fills in the gradients of a model for one step of one turn. What to do with them is the caller's.
+
+    The gradient of encoder and heads together is made no longer than `clip_norm`, if that is not 0. `packed` is whether to
+    use the packed form, which `packing.why_plain` tells. `number` [] counts the steps, on the device.
+    """
+
+    def __init__(
+        self, model: Model, combiner: Combiner, *, packed: bool, clip_norm: float = 0.0, cosines: Cosines = "auto"
+    ) -> None:
+        self.model = model
+        self.combiner = combiner
+        self.packed = packed
+        self.clip_norm = clip_norm
+        self.number = torch.zeros((), dtype=torch.int64, device=model.device)
+        self._measured: Scope | None = None if cosines == "auto" else cosines
+        self._layers = by_layer(model.encoder.backbone.named_parameters())
+        self._packing = Packing(model.encoder.backbone) if packed else None
+        self._rows: TaskGradients | None = None
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The names of the encoder's layers, in the order in which a Gramian by layer has them."""
+        return tuple(self._layers)
+
+    def backward(self, batches: Mapping[str, Parts]) -> Outcome:
+        """Set the gradient of every parameter that the tasks of `batches` touch, and leave those of others as they are.
+        The gradients of the last step must have been released."""
+        combiner = self.combiner
+        whole = all(len(parts) == 1 for parts in batches.values())
+        measured = self._measured and len(batches) > 1
+        if isinstance(combiner, LossCombiner) and not measured and (combiner.additive or whole):
+            outcome = self._one_gradient(combiner, batches)
+        else:
+            outcome = self._a_gradient_each(batches)
+        self.number.add_(1)
+        return outcome
+
+    def release(self) -> None:
+        """The gradients have been used: clear them, the heads' included."""
+        if self._rows:
+            self._rows.release()
+        self.model.zero_grad(set_to_none=True)
+
+    @torch.no_grad()
+    def losses(self, batches: Mapping[str, Parts]) -> Tensor:
+        """The tasks' losses [T] alone."""
+        return torch.cat([self._passed({task: parts}, backward=False)[0] for task, parts in batches.items()])
+
+    def check(self, outcomes: Sequence[Outcome]) -> None:
+        """Raises UsageError, naming the combiner, if it made something infinite or NaN of what was finite.
+        Waits for the device: call it where something else does too."""
+        decided = [(outcome, outcome.decision) for outcome in outcomes if outcome.decision is not None]
+        if not decided or torch.cat([decision.flatten() for _, decision in decided]).isfinite().all():
+            return
+        method, gave = next(names for kind, names in _DECISIONS.items() if isinstance(self.combiner, kind))
+        for outcome, decision in decided:
+            given = outcome.losses if outcome.gramian is None else outcome.gramian
+            if given.isfinite().all() and not decision.isfinite().all():
+                reason = f"its {method} promises finite numbers, and gave {gave} {decision.tolist()}"
+                raise broken(self.combiner, method, reason)
+
+    def _one_gradient(self, combiner: LossCombiner, batches: Mapping[str, Parts]) -> Outcome:
+        """The encoder gets the gradient of the scalar."""
+        rows = self._cleared_rows(1) if self.packed else None
+        slopes = None
+        if not combiner.additive:
+            scales = [torch.ones((), device=self.model.device) for _ in batches]
+            found = self._forward({task: parts[0] for task, parts in batches.items()}, [0] * len(batches), scales)
+            losses = torch.stack([loss.total.detach() for loss in found])
+            own = {f"{task}/{name}": v for task, loss in zip(batches, found, strict=True) for name, v in loss.own.items()}
+            slopes = _slopes(combiner, losses, self._step(batches, losses))
+            for scale, slope in zip(scales, slopes, strict=True):
+                scale.copy_(slope)
+            torch.autograd.backward([loss.total for loss in found])
+        elif self.packed:
+            losses, own = self._passed(batches)
+        else:
+            losses, own = self._passed_one_by_one(batches)
+        if rows:
+            self._give(rows, torch.ones(1, device=losses.device))
+        elif self.clip_norm:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        return Outcome(tuple(batches), losses, own, None, slopes)
+
+    def _a_gradient_each(self, batches: Mapping[str, Parts]) -> Outcome:
+        """The encoder gets what is decided of the rows, or of their Gramian."""
+        combiner, count = self.combiner, len(batches)
+        rows = self._cleared_rows(count)
+        if self.packed:
+            losses, own = self._passed(batches, row_of=range(count))
+        else:
+            losses, own = self._passed_one_by_one(batches, rows)
+        step = self._step(batches, losses)
+        with torch.no_grad():
+            gramian = self._gramian(rows, count)
+            if isinstance(combiner, GradientCombiner):
+                gradients = rows.gradients(count)
+                gradient = call(combiner, "combine", gradients=gradients, step=step)
+                tensor(combiner, "combine", gradient, gradients[0].shape, gradients.device)
+                decision = torch.linalg.vector_norm(gradient)
+                rows.give(gradient * self._clipped(decision) if self.clip_norm else gradient)
+                return Outcome(step.tasks, losses, own, gramian, decision)
+            if isinstance(combiner, GramianCombiner):
+                assert gramian is not None
+                given = gramian.sum(dim=0) if combiner.scope == "encoder" and gramian.ndim == 3 else gramian
+                weights = call(combiner, "weights", gramian=given, step=step)
+                tensor(combiner, "weights", weights, given.shape[:-1], losses.device)
+        if isinstance(combiner, LossCombiner):
+            weights = _slopes(combiner, losses, step)
+        self._give(rows, weights.detach(), gramian)
+        return Outcome(step.tasks, losses, own, gramian, weights)
+
+    def _step(self, batches: Mapping[str, Parts], losses: Tensor) -> Step:
+        """What a combiner may know. Numbers are filled in and not copied, which a recorded step could not do."""
+        sizes = [sum(map(len, parts)) for parts in batches.values()]
+        examples = [torch.full((1,), size, device=losses.device) for size in sizes]
+        return Step(tuple(batches), losses.detach(), torch.cat(examples), self.number)
+
+    def _gramian(self, rows: TaskGradients, count: int) -> Tensor | None:
+        """The Gramian that is needed: [T, T], or [L, T, T] by layer."""
+        combiner = self.combiner
+        scopes = {self._measured, combiner.scope if isinstance(combiner, GramianCombiner) else None}
+        if "layer" in scopes:
+            return rows.gramians(count)
+        return rows.gramian(count) if "encoder" in scopes else None
+
+    @torch.no_grad()
+    def _give(self, rows: TaskGradients, weights: Tensor, gramian: Tensor | None = None) -> None:
+        """Let the weighted sum of the rows be the encoder's gradient; `weights` [T], or [L, T] with a Gramian [L, T, T]. Its
+        norm follows from the Gramian, so that clipping costs no further pass over it."""
+        weights = weights.to(rows.matrix.dtype)
+        if self.clip_norm:
+            gramian = rows.gramian(weights.shape[-1]) if gramian is None else gramian
+            of_layers = weights if gramian.ndim == weights.ndim + 1 else weights.expand(len(gramian), -1)
+            square = torch.einsum("...i,...ij,...j->", of_layers, gramian, of_layers)
+            weights = weights * self._clipped(square.clamp_min(0).sqrt())
+        rows.give_combined(weights)
+
+    def _clipped(self, norm: Tensor) -> Tensor:
+        """Clip the heads' gradients, and what that of the encoder, which is `norm` long, is to be multiplied with."""
+        heads = [p for p in self.model.heads.parameters() if p.grad is not None]
+        total = torch.hypot(norm, nn.utils.get_total_norm([p.grad for p in heads if p.grad is not None]))
+        nn.utils.clip_grads_with_norm_(heads, self.clip_norm, total)
+        return (self.clip_norm / (total + 1e-6)).clamp_max(1)
+
+    def _passed_one_by_one(
+        self, batches: Mapping[str, Parts], rows: TaskGradients | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """As `_passed`, a task after the other; with `rows`, each one's gradient is moved to its row."""
+        losses, own = [], {}
+        for row, (task, parts) in enumerate(batches.items()):
+            loss, of_head = self._passed({task: parts})
+            losses.append(loss)
+            own.update(of_head)
+            if rows:
+                rows.take(row)
+        return torch.cat(losses), own
+
+    def _passed(
+        self, batches: Mapping[str, Parts], row_of: Sequence[int] | None = None, *, backward: bool = True
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The mean losses [T] of the tasks' whole batches and the heads' own, their gradients added to what is there: the
+        tasks together, part after part."""
+        row_of = row_of or [0] * len(batches)
+        losses = {task: torch.zeros((), device=self.model.device) for task in batches}
+        own: dict[str, Tensor] = {}
+        for number in range(max(map(len, batches.values()))):
+            turn = {task: parts[number] for task, parts in batches.items() if number < len(parts)}
+            rows = [row for row, parts in zip(row_of, batches.values(), strict=True) if number < len(parts)]
+            shares = []
+            for (task, part), loss in zip(turn.items(), self._forward(turn, rows), strict=True):
+                share = len(part) / sum(map(len, batches[task]))
+                shares.append(loss.total * share)
+                for name, value in loss.own.items():
+                    own[f"{task}/{name}"] = own.get(f"{task}/{name}", 0) + value * share
+            if backward:
+                torch.autograd.backward(shares)
+            for task, share_of_loss in zip(turn, shares, strict=True):
+                losses[task] = losses[task] + share_of_loss.detach()
+        return torch.stack(list(losses.values())), own
+
+    def _forward(
+        self, batches: Mapping[str, Batch], row_of: Sequence[int], scales: Sequence[Tensor | None] | None = None
+    ) -> list[Loss]:
+        """The tasks' losses, with their graphs."""
+        model, scales = self.model, scales or [None] * len(batches)
+        if not (self._packing and torch.is_grad_enabled()):
+            return [model.loss(task, batch, scale) for (task, batch), scale in zip(batches.items(), scales, strict=True)]
+        assert self._rows
+        readings = [reading.inputs for batch in batches.values() for reading in batch.readings]
+        rows = [row for row, batch in zip(row_of, batches.values(), strict=True) for _ in batch.readings]
+        with model.computing():
+            states = iter(self._packing(readings, self._rows, rows))
+            losses = []
+            for (task, batch), scale in zip(batches.items(), scales, strict=True):
+                encodings = [
+                    model.encoder.encoding(tokens, reading.inputs["attention_mask"], scale)
+                    for tokens, reading in zip(islice(states, len(batch.readings)), batch.readings, strict=True)
+                ]
+                losses.append(model.loss_of(task, batch, encodings))
+            return losses
+
+    def _cleared_rows(self, count: int) -> TaskGradients:
+        """At least so many rows."""
+        if self._rows is None or len(self._rows.matrix) < count:
+            self._rows = TaskGradients(self._layers, count, self._packing.tables if self._packing else ())
+        self._rows.clear()
+        return self._rows
+
+
+def _slopes(combiner: LossCombiner, losses: Tensor, step: Step) -> Tensor:
+    """The gradient of the combiner's scalar by the losses [T]; its own parameters receive theirs on the way."""
+    losses = losses.clone().requires_grad_()
+    scalar = call(combiner, "scalarize", losses=losses, step=step)
+    tensor(combiner, "scalarize", scalar, (), losses.device)
+    if not scalar.requires_grad:
+        raise broken(combiner, "scalarize", "its scalarize does not depend on the losses")
+    scalar.backward()
+    if losses.grad is None:
+        raise broken(combiner, "scalarize", "its scalarize does not depend on the losses")
+    return losses.grad

@@ -1,0 +1,166 @@
+"""Which module of an encoder is computed by which packed function, and attention within each sequence.
+
+For the time of one forward pass a module of a known type has another `forward`; transformers' own code between the modules
+runs as it is. Attention looks at one sequence at a time; each block is unfolded to [sequences, length] for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface
+
+from mtk.engine.attention import attend
+from mtk.engine.dropout import dropout
+from mtk.engine.packing import functions
+from mtk.engine.packing.layout import Block, Layout, Pass
+from mtk.engine.task_gradients import TaskGradients
+
+# An embedding table with more entries than this is kept by the entries that were looked up. A step looks up some thousands.
+MANY_ENTRIES = 8_192
+
+
+_current: ContextVar[Pass] = ContextVar("pass")
+
+
+class UnfitError(Exception):
+    """The encoder does something with a packed sequence that has no packed form here."""
+
+
+class Packing:
+    """Runs an encoder's backbone in the packed form."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        self._backbone = backbone
+        self._routed = [(module, _ROUTES[type(module)]) for module in backbone.modules() if type(module) in _ROUTES]
+        positions = getattr(getattr(backbone, "embeddings", None), "position_embeddings", None)
+        padding = getattr(positions, "padding_idx", None)
+        self._first_position = 0 if padding is None else padding + 1  # RoBERTa counts from after its padding's position
+        self.tables: set[nn.Parameter] = {
+            module.weight  # type: ignore[misc]
+            for module, _ in self._routed
+            if isinstance(module, nn.Embedding) and module.num_embeddings > MANY_ENTRIES
+        }
+
+    def __call__(self, inputs: Sequence[dict[str, Tensor]], rows: TaskGradients, row_of: Sequence[int]) -> list[Tensor]:
+        """The token states [sequences, length, width] of each batch, given what an encoder takes of each.
+
+        A backward pass from them adds the gradient of batch i to row `row_of[i]` of `rows`, and leaves that of the
+        parameters themselves alone. Raises UnfitError.
+        """
+        layout = Layout([_block(given, row) for given, row in zip(inputs, row_of, strict=True)])
+        packed = {
+            name: torch.cat([given[name].reshape(1, -1) for given in inputs], dim=1)
+            for name in inputs[0]
+            if name != "attention_mask"
+        }
+        device = packed["input_ids"].device
+        counted = [torch.arange(b.length, device=device).expand(b.sequences, -1).reshape(1, -1) for b in layout.blocks]
+        packed["position_ids"] = torch.cat(counted, dim=1) + self._first_position
+        with self._in_place_of_forward(Pass(layout, rows)):
+            states = self._backbone(**packed).last_hidden_state
+        parts = states.squeeze(0).split(layout.sizes)
+        return [part.unflatten(0, (b.sequences, b.length)) for part, b in zip(parts, layout.blocks, strict=True)]
+
+    @contextmanager
+    def _in_place_of_forward(self, current: Pass) -> Iterator[None]:
+        config: Any = self._backbone.config
+        attention, config._attn_implementation = config._attn_implementation, ATTENTION
+        token = _current.set(current)
+        try:
+            for module, route in self._routed:
+                module.__dict__["forward"] = route.__get__(module)
+            yield
+        finally:
+            for module, _ in self._routed:
+                module.__dict__.pop("forward", None)
+            _current.reset(token)
+            current.forget()
+            config._attn_implementation = attention
+
+
+def _block(given: dict[str, Tensor], row: int) -> Block:
+    mask = given["attention_mask"]
+    return Block(row, mask.shape[0], mask.shape[1], mask[:, None, None, :].bool())
+
+
+def _tokens(values: Tensor, dimensions: int) -> Tensor:
+    """Values by token, as [tokens, …]: the last `dimensions` belong to a token."""
+    flat = values.reshape(-1, *values.shape[values.ndim - dimensions :])
+    if len(flat) != _current.get().layout.tokens:
+        raise UnfitError(f"{tuple(values.shape)} is not one value for each token")
+    return flat
+
+
+def _linear(self: nn.Linear, x: Tensor) -> Tensor:
+    current = _current.get()
+    y: Tensor = functions.Linear.apply(_tokens(current.as_computed(x), 1), self.weight, self.bias, current)
+    return y.view(*x.shape[:-1], self.out_features)
+
+
+def _layer_norm(self: nn.LayerNorm, x: Tensor) -> Tensor:
+    if x.device.type != "cpu":
+        x = x.to(self.weight.dtype)  # as autocast does on a device; a CPU's kernel takes other types as they are
+    y: Tensor = functions.LayerNorm.apply(
+        _tokens(x, len(self.normalized_shape)), self.weight, self.bias, _current.get(), self.eps
+    )
+    return y.view(x.shape)
+
+
+def _embedding(self: nn.Embedding, ids: Tensor) -> Tensor:
+    if self.max_norm is not None or self.scale_grad_by_freq or self.sparse:
+        raise UnfitError("an embedding table with more than a lookup")
+    flat = _tokens(ids, 0)
+    states: Tensor = functions.Embedding.apply(self.weight, flat, _current.get(), self.padding_idx)
+    return states.view(*ids.shape, -1)
+
+
+def _dropout(self: nn.Dropout, x: Tensor) -> Tensor:
+    return dropout(x, self.p) if self.training else x
+
+
+_ROUTES: dict[type[nn.Module], Callable[..., Tensor]] = {
+    nn.Dropout: _dropout,
+    nn.Linear: _linear,
+    nn.LayerNorm: _layer_norm,
+    nn.Embedding: _embedding,
+}
+
+
+def _attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,  # its probability
+    sliding_window: int | None = None,
+    **ignored: object,
+) -> tuple[Tensor, None]:
+    """Attention within each sequence: [1, heads, tokens, width of a head] -> [1, tokens, heads, width of a head]."""
+    blocks, sizes = _current.get().layout.blocks, _current.get().layout.sizes
+    if query.shape[2] != sum(sizes) or key.shape != query.shape:
+        raise UnfitError("attention that is not of each token to the others of its sequence")
+    attended = []
+    by_block = zip(blocks, *(states.squeeze(0).transpose(0, 1).split(sizes) for states in (query, key, value)), strict=True)
+    for block, *states in by_block:
+        folded = [s.unflatten(0, (block.sequences, block.length)).transpose(1, 2) for s in states]
+        mask = block.mask
+        if sliding_window is not None and sliding_window <= block.length:
+            places = torch.arange(block.length, device=query.device)
+            mask = mask & ((places - places.unsqueeze(1)).abs() < sliding_window)
+        q, k, v = folded
+        found = attend(q, k, v, mask, q.shape[-1] ** -0.5 if scaling is None else scaling, dropout)
+        attended.append(found.transpose(1, 2).flatten(0, 1))
+    return torch.cat(attended).unsqueeze(0), None
+
+
+ATTENTION = "mtk-packed"
+# A name without a mask function of its own: transformers then makes no mask, and the blocks bring theirs.
+AttentionInterface.register(ATTENTION, _attention)

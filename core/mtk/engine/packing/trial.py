@@ -1,0 +1,75 @@
+"""Whether the packed form is right for an encoder: tried on two small batches, against plain PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from mtk.engine.layers import by_layer
+from mtk.engine.packing.routing import Packing
+from mtk.engine.task_gradients import TaskGradients
+from mtk.errors import in_words
+
+
+def why_plain(backbone: nn.Module, names: Sequence[str]) -> str | None:
+    """Why the packed form does not give this backbone's gradients, as a small trial shows; None if it does.
+
+    Two tasks' sequences, with padding, against `torch.autograd.grad` for each task by itself. `names` are those of the
+    tensors that the tokenizer gives.
+    """
+    was_training, gradients = backbone.training, [(p, p.grad) for p in backbone.parameters()]
+    backbone.eval()
+    backbone.zero_grad()
+    try:
+        return _difference(backbone, names)
+    except Exception as error:  # whatever keeps an encoder from it, it has the plain way
+        return in_words(error)
+    finally:
+        backbone.train(was_training)
+        for parameter, gradient in gradients:
+            parameter.grad = gradient
+
+
+def _difference(backbone: nn.Module, names: Sequence[str]) -> str | None:
+    layers = by_layer(backbone.named_parameters())
+    parameters = [p for members in layers.values() for p in members]
+    named = {p: name for name, p in backbone.named_parameters()}
+    device, dtype = parameters[0].device, parameters[0].dtype
+    packing = Packing(backbone)
+    rows = TaskGradients(layers, 2, packing.tables)
+    generator = torch.Generator().manual_seed(0)
+    config: Any = backbone.config
+    batches, targets = [], []
+    for sequences, length in ((2, 7), (3, 5)):
+        mask = torch.ones(sequences, length, dtype=torch.long)
+        mask[0, length - 2 :] = 0
+        batch = {name: torch.zeros_like(mask) for name in names}
+        batch["input_ids"] = torch.randint(2, min(100, config.vocab_size), mask.shape, generator=generator)
+        batch["attention_mask"] = mask
+        batches.append({name: values.to(device) for name, values in batch.items()})
+        target = torch.randn(sequences, length, config.hidden_size, generator=generator)
+        targets.append((target * mask.unsqueeze(-1)).to(device, dtype))
+
+    plain = []
+    for batch, target in zip(batches, targets, strict=True):
+        states = backbone(**batch).last_hidden_state
+        found = torch.autograd.grad((states * target).sum(), parameters, allow_unused=True)
+        plain.append([torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)])
+
+    rows.clear()
+    states = packing(batches, rows, range(2))
+    torch.autograd.backward([(s * target).sum() for s, target in zip(states, targets, strict=True)])
+    for parameter in parameters:
+        if parameter.grad is not None:
+            return f"{named[parameter]} is used in a way that has no packed form"
+    # Some gradients, such as that of a key's bias, are zero but for rounding: what they may be off by is set by the others.
+    rounding = 1e-6 * max(float(g.abs().max()) for by_task in plain for g in by_task)
+    for parameter, by_task in zip(parameters, zip(*plain, strict=True), strict=True):
+        for row, one in zip(rows.of(parameter, 2), by_task, strict=True):
+            if not torch.allclose(row, one, rtol=0, atol=1e-3 * float(one.abs().max()) + rounding):
+                off = float((row - one).abs().max() / one.abs().max().clamp_min(rounding))
+                return f"the gradient of {named[parameter]} differs from the plain way's by {off:.1e} of its size"
+    return None

@@ -1,0 +1,161 @@
+"""A row of gradients for each task over the shared parameters: where they are kept, multiplied and added up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import accumulate
+
+import torch
+from torch import Tensor, nn
+
+from mtk.engine.embedding_gradients import EmbeddingGradients
+from mtk.engine.gramian import gramian
+
+
+class TaskGradients:
+    """`count` rows of gradients over the parameters of `layers`: one matrix, of which a parameter's rows are a view, and a
+    layer's are neighbouring columns.
+
+    A parameter in `tables` is an embedding table with many entries, of which one step uses few. Its rows are kept for the
+    used entries alone, as `EmbeddingGradients` says, and have no columns in the matrix.
+
+    A step begins with `clear`, fills in some rows by `take`, or by `add` and `EmbeddingGradients.add`, and lets them make up
+    the parameters' gradient by a `give…`. When that is used, `release` it.
+    """
+
+    def __init__(
+        self, layers: Mapping[str, Sequence[nn.Parameter]], count: int, tables: Collection[nn.Parameter] = ()
+    ) -> None:
+        self.layers = tuple(layers)
+        self.parameters = [p for members in layers.values() for p in members]
+        self.tables = {p: EmbeddingGradients(p) for p in self.parameters if p in tables}
+        self._tables_of = [[self.tables[p] for p in members if p in tables] for members in layers.values()]
+        dense = [p for p in self.parameters if p not in tables]
+        sizes = [p.numel() for p in dense]
+        self.matrix = torch.zeros(count, sum(sizes), device=dense[0].device, dtype=dense[0].dtype)
+        widths = [sum(p.numel() for p in members if p not in tables) for members in layers.values()]
+        self._columns = [slice(end - width, end) for width, end in zip(widths, accumulate(widths), strict=True)]
+        self._views = {p: part.unflatten(1, p.shape) for p, part in zip(dense, self.matrix.split(sizes, dim=1), strict=True)}
+        self._touched: set[nn.Parameter] = set()  # parameters that any task gave a gradient in this step
+        self._written: set[tuple[nn.Parameter, int]] = set()  # what of the matrix is this step's
+
+    def clear(self) -> None:
+        """Forget the last step's rows. Nothing is erased: what comes first overwrites."""
+        self._touched.clear()
+        self._written.clear()
+        for table in self.tables.values():
+            table.clear()
+
+    def release(self) -> None:
+        """The parameters' gradient is not needed any more."""
+        for parameter in self.parameters:
+            parameter.grad = None
+        for table in self.tables.values():
+            table.release()
+
+    def take(self, row: int) -> None:
+        """Move the gradients of the parameters to a row; there are no tables then.
+
+        A copy costs less than letting autograd add into the row: that would have to be cleared first, and read.
+        """
+        views, gradients = [], []
+        for parameter, rows in self._views.items():
+            if parameter.grad is not None:
+                views.append(rows[row])
+                gradients.append(parameter.grad)
+                parameter.grad = None
+                self._touched.add(parameter)
+                self._written.add((parameter, row))
+        torch._foreach_copy_(views, gradients)
+
+    def add(self, parameter: nn.Parameter, row: int, gradient: Tensor) -> None:
+        """Add what a parameter gets from one task."""
+        self._touched.add(parameter)
+        view = self._views[parameter][row]
+        if self._first(parameter, row):
+            view.copy_(gradient)
+        else:
+            view.add_(gradient)
+
+    def add_product(self, parameter: nn.Parameter, row: int, left: Tensor, right: Tensor) -> None:
+        """Add a matrix product to what a matrix gets from one task: with no memory in between, where the types allow it."""
+        self._touched.add(parameter)
+        view = self._views[parameter][row]
+        if left.dtype != view.dtype:
+            self.add(parameter, row, left @ right)
+        elif self._first(parameter, row):
+            torch.mm(left, right, out=view)
+        else:
+            view.addmm_(left, right)
+
+    def gramian(self, count: int) -> Tensor:
+        """The inner products [count, count] of the first rows."""
+        products = gramian(self._complete(count))
+        for table in self.tables.values():
+            products = products + table.gramian(count)
+        return products
+
+    def gramians(self, count: int) -> Tensor:
+        """The same in each layer, [L, count, count]. Their sum over the layers is `gramian`."""
+        matrix = self._complete(count)
+        products = []
+        for columns, tables in zip(self._columns, self._tables_of, strict=True):
+            products.append(sum((table.gramian(count) for table in tables), start=gramian(matrix[:, columns])))
+        return torch.stack(products)
+
+    def gradients(self, count: int) -> Tensor:
+        """The first rows over all parameters in their order [count, P], entries without a gradient included."""
+        matrix = self._complete(count)
+        if not self.tables:
+            return matrix
+        return torch.cat([self.of(p, count).flatten(1) for p in self.parameters], dim=1)
+
+    def of(self, parameter: nn.Parameter, count: int) -> Tensor:
+        """The first rows [count, *shape] of one parameter."""
+        self._complete(count)
+        return self.tables[parameter].full(count) if parameter in self.tables else self._views[parameter][:count]
+
+    def give_combined(self, weights: Tensor) -> None:
+        """Let the weighted sum of the first rows be the parameters' gradient; `weights` [count], or [L, count] for a sum of
+        its own in each layer. A parameter that no task gave a gradient has none.
+
+        The sum is made in place of the first row. With few rows that is nearer to the memory's speed than a product of
+        vector and matrix.
+        """
+        matrix = self._complete(weights.shape[-1])
+        if weights.ndim == 1:
+            _add_up(matrix, weights)
+        else:
+            for columns, of_layer in zip(self._columns, weights, strict=True):
+                _add_up(matrix[:, columns], of_layer)
+        for parameter, rows in self._views.items():
+            parameter.grad = rows[0] if parameter in self._touched else None
+        for tables, of_layer in zip(self._tables_of, weights.expand(len(self.layers), -1), strict=True):
+            for table in tables:
+                table.give(of_layer)
+
+    def give(self, gradient: Tensor) -> None:
+        """Let the gradients of the parameters be `gradient` [P], but for those that no task gave one."""
+        sizes = [p.numel() for p in self.parameters]
+        for parameter, part in zip(self.parameters, gradient.split(sizes), strict=True):
+            parameter.grad = part.view_as(parameter) if parameter in self._touched or parameter in self.tables else None
+
+    def _first(self, parameter: nn.Parameter, row: int) -> bool:
+        first = (parameter, row) not in self._written
+        self._written.add((parameter, row))
+        return first
+
+    def _complete(self, count: int) -> Tensor:
+        """The first rows of the matrix, with zeros where a task gave a parameter nothing."""
+        for parameter, rows in self._views.items():
+            for row in range(count):
+                if self._first(parameter, row):
+                    rows[row].zero_()
+        return self.matrix[:count]
+
+
+def _add_up(matrix: Tensor, weights: Tensor) -> None:
+    """Make the first row the weighted sum of all."""
+    first = matrix[0].mul_(weights[0])
+    for row, weight in zip(matrix[1:], weights[1:], strict=True):
+        first.addcmul_(row, weight)

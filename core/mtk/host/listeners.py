@@ -1,0 +1,67 @@
+"""Who hears of one run: the plugins that implement run hooks, the listeners asked for by name, and the caller's own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+import msgspec
+import pluggy
+
+from mtk import hookspecs
+from mtk.calling.failures import FAILURES
+from mtk.calling.source import line_of
+from mtk.errors import in_words
+from mtk.host.part import Part
+from mtk.host.registry import Registry
+
+logger = logging.getLogger("mtk")
+
+
+class Listeners:
+    """Calls the run hooks of everyone who listens, the last one to come first.
+
+    A plugin's listener that fails is heard of in a warning, and no more in the run. What `join` brought is the caller's own
+    code: there an exception goes through.
+    """
+
+    def __init__(self, registry: Registry, parts: Iterable[Part]) -> None:
+        """Plugins' modules, and the listeners that were asked for. Raises UsageError for one that cannot be built or
+        implements no run hook."""
+        self._manager = pluggy.PluginManager("mtk")
+        self._manager.add_hookspecs(hookspecs)
+        self._of_plugins: set[str] = set()  # the plugins' listeners, as a message names them
+        for plugin in registry.plugins:
+            self._register(plugin.module, f"The plugin '{plugin.name}' ({plugin.package} {plugin.version})")
+        for part in parts:
+            listener, component = part.build(), part.component
+            origin = f"of plugin '{component.plugin}' ({component.package} {component.version})"
+            try:
+                self._register(listener, f"The listener '{part.text}' {origin}")
+                self._manager.check_pending()
+            except FAILURES as error:
+                raise component.broken(in_words(error)) from error
+            if not self._manager.get_hookcallers(listener):
+                raise component.broken("it implements no run hook: mark its methods with @mtk.hookimpl")
+
+    def join(self, listener: object) -> None:
+        """Let one more object hear of the run."""
+        self._manager.register(listener)
+
+    def tell(self, hook: str, **record: msgspec.Struct) -> None:
+        """Call a run hook with its record."""
+        for heard in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
+            try:
+                heard.function(*(record[name] for name in heard.argnames))
+            except FAILURES as error:
+                if heard.plugin_name not in self._of_plugins:
+                    raise
+                line = line_of(error, heard.function.__module__)
+                logger.warning(
+                    "%s failed in %s and hears no more of this run: %s%s", heard.plugin_name, hook, in_words(error), line
+                )
+                self._manager.unregister(heard.plugin)
+
+    def _register(self, listener: object, name: str) -> None:
+        self._manager.register(listener, name)
+        self._of_plugins.add(name)

@@ -1,0 +1,62 @@
+"""A part: a component as a run uses it, its class imported and its options read. What a run is planned of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from mtk.calling.arguments import named
+from mtk.calling.failures import FAILURES
+from mtk.errors import MtkError, UsageError
+from mtk.host.component import Component
+from mtk.host.contracts import framework_options, unmade
+from mtk.host.options import options, read_options
+from mtk.host.spec import Spec
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What was asked for by one `NAME:key=value,…`."""
+
+    component: Component
+    cls: type
+    spec: Spec  # its name as short as it may be, and its options as text
+    options: dict[str, Any]  # of its constructor
+    framework: dict[str, Any]  # those that the framework adds to every part of the kind, such as an augmenter's `copies`
+
+    @classmethod
+    def read(cls, component: Component, spec: Spec, defaults: Mapping[str, str]) -> Part:
+        """Raises UsageError if the class cannot be had, or an option does not fit."""
+        loaded = component.load()
+        own, added = options(loaded), framework_options(component.kind)
+        spec = Spec(spec.name, {**spec.options, **{k: v for k, v in defaults.items() if k in own.keys() - spec.options}})
+        values = read_options({**own, **added}, spec)
+        framework = {name: values.get(name, option.default) for name, option in added.items()}
+        return cls(component, loaded, spec, {k: v for k, v in values.items() if k in own}, framework)
+
+    @property
+    def text(self) -> str:
+        """As a user would write it."""
+        return str(self.spec)
+
+    @property
+    def recorded(self) -> str:
+        """The same with the package's name, so that it means this one whoever else is installed."""
+        return str(Spec(self.component.qualified, self.spec.options))
+
+    def build(self, **offered: Any) -> Any:
+        """An instance, given those of the `offered` arguments that its constructor names, and its options. Raises
+        UsageError."""
+        try:
+            built = self.cls(**named(self.cls.__init__, offered), **self.options)  # type: ignore[misc]
+        except MtkError:
+            raise
+        except ValueError as error:
+            raise UsageError(f"'{self.text}' cannot be built: {error}") from error
+        except FAILURES as error:
+            raise self.component.broken(f"its constructor failed: {self.component.describe(error)}") from error
+        if reason := unmade(self.component.kind, built):
+            raise self.component.broken(reason)
+        object.__setattr__(built, "_component", self.component)  # for messages to name; a frozen part gets it too
+        return built

@@ -1,0 +1,1 @@
+"""What is trained: the shared encoder, and each task's head on it."""

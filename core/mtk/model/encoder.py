@@ -1,0 +1,84 @@
+"""The shared encoder: any encoder of `transformers`, with its tokenizer and a pooling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+from mtk.errors import UsageError
+from mtk.head import Encoding
+
+
+class Encoder(nn.Module):
+    """Token ids to token states and an embedding.
+
+    `backbone` is a `transformers` model whose output has `last_hidden_state`; `pooling` makes the embedding of it: the
+    mean over the tokens that are no padding, or the first token.
+    """
+
+    def __init__(self, backbone: nn.Module, tokenizer: Any, pooling: Literal["mean", "cls"]) -> None:
+        super().__init__()
+        if getattr(backbone, "pooler", None) is not None:
+            backbone.pooler = None  # type: ignore[assignment] # its output is never read, and a parameter without a gradient must not decay
+        self.backbone = backbone
+        self.tokenizer = tokenizer
+        self.pooling = pooling
+
+    @property
+    def width(self) -> int:
+        return int(self.backbone.config.hidden_size)  # type: ignore[union-attr,arg-type]
+
+    def forward(self, inputs: dict[str, Tensor], gradient_scale: Tensor | None = None) -> Encoding:
+        """`input_ids` and `attention_mask` [batch, length], and what else the tokenizer gives -> Encoding.
+
+        `gradient_scale` [] multiplies, when the backward pass comes, what flows from the heads into the encoder; the
+        heads' own gradients stay as they are. Its value is read then and not now.
+        """
+        return self.encoding(self.backbone(**inputs).last_hidden_state, inputs["attention_mask"], gradient_scale)
+
+    def encoding(self, tokens: Tensor, mask: Tensor, gradient_scale: Tensor | None = None) -> Encoding:
+        """The same, from the backbone's token states [batch, length, width]."""
+        if gradient_scale is not None and tokens.requires_grad:
+            tokens.register_hook(lambda gradient: gradient * gradient_scale.to(gradient.dtype))
+        if self.pooling == "cls":
+            return Encoding(tokens, mask, tokens[:, 0])
+        weights = mask.unsqueeze(-1).to(tokens.dtype)
+        return Encoding(tokens, mask, (tokens * weights).sum(dim=1) / weights.sum(dim=1))
+
+    def save(self, directory: Path) -> None:
+        """Write the encoder as `transformers` reads it: JSON, safetensors, the tokenizer's files."""
+        self.backbone.save_pretrained(directory)  # type: ignore[operator]
+        self.tokenizer.save_pretrained(directory)
+
+
+def load_encoder(name: str, pooling: Literal["mean", "cls"], *, source: str | None = None, hint: str = "") -> Encoder:
+    """The encoder in a directory, or of the hub. `source` is that directory or id, where it is not the `name` itself that
+    messages speak of; `hint` is a sentence for one who mistyped it. Raises UsageError if it cannot be had."""
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    source = source or name
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        backbone = transformers.AutoModel.from_pretrained(source, trust_remote_code=False, dtype=torch.float32)
+    except Exception as error:  # transformers raises OSError, ValueError, KeyError and its own for what is one mistake
+        raise UsageError(_why_not(name, source, error, hint)) from error
+    if tokenizer.pad_token_id is None:
+        raise UsageError(f"The tokenizer of encoder '{name}' has no padding token, so it cannot make batches.")
+    if backbone.config.is_encoder_decoder or not hasattr(backbone.config, "hidden_size"):
+        raise UsageError(f"'{name}' is a {type(backbone).__name__}, not a text encoder such as BERT.")
+    return Encoder(backbone, tokenizer, pooling)
+
+
+def _why_not(name: str, source: str, error: Exception, hint: str) -> str:
+    if Path(source).is_dir():
+        return f"The directory '{source}' holds no encoder that transformers {transformers.__version__} reads: {error}"
+    return (
+        f"The encoder '{name}' is no directory here, and it could not be taken from the hub as '{source}': "
+        f"{str(error).splitlines()[0]} "
+        f"{hint}Ways out: check the name; use --encoder minilm or --encoder DIR; or copy the model on a machine with a "
+        f"network ('hf download {source} --local-dir DIR') and give that directory."
+    )

@@ -1,0 +1,177 @@
+"""From a configuration, which is text, to the typed parts of a run. After this nobody parses a spec, looks up a name, or
+asks whether a setting is for all tasks or for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from mtk.config import BATCH_SIZE, PerTask, RunConfig
+from mtk.data.tasks_toml import TaskFiles, read_layout
+from mtk.errors import UsageError, nearest
+from mtk.host.component import Component
+from mtk.host.contracts import Kind
+from mtk.host.part import Part
+from mtk.host.registry import PACKAGE, Registry
+from mtk.host.spec import Spec
+from mtk.host.versions import changed_versions, used_versions
+from mtk.task import Task
+
+T = TypeVar("T")
+
+# The study's best model: a convolution for one text, a perceptron on the joint embedding for two.
+HEAD_OF_ONE_TEXT, HEAD_OF_A_PAIR = f"{PACKAGE}/cnn", f"{PACKAGE}/concat-mlp"
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """One task of a run."""
+
+    task: Task
+    files: TaskFiles
+    head: Part
+    augmenter: Part | None
+    batch_size: int
+    limit: int | None  # examples of each split
+
+
+@dataclass(frozen=True)
+class EncoderSource:
+    """Where an encoder is taken from."""
+
+    name: str  # as the user calls it
+    source: str  # a directory, or an id of the hub
+    component: Component | None  # where a plugin offers it
+    hint: str  # for somebody who mistyped it
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A run, with nothing left to look up. `mtk.Plan` is its description for those who listen."""
+
+    config: RunConfig  # with nothing left to guess: what a repetition of the run has to know
+    tasks: dict[str, TaskPlan]
+    encoder: EncoderSource
+    combiner: Part
+    listeners: list[Part]
+    notes: list[str]  # what somebody should know: versions that changed, names that two packages have
+
+    @property
+    def title(self) -> list[str]:
+        """The words that name the run."""
+        return list(dict.fromkeys(part.component.name for part in (self.combiner, *(t.head for t in self.tasks.values()))))
+
+
+def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
+    """Find every part that `config` names, and read its options. Raises UsageError for what does not exist or does not fit,
+    DataError for a directory of tasks with anything wrong in it."""
+    layout = read_layout(find_data(config.data, registry))
+    names = list(layout)
+    heads = _by_task("heads", config.heads, names)
+    augmenters = _by_task("augment", config.augment, names)
+    sizes = _by_task("batch_size", config.batch_size, names)
+    limits = _by_task("limit", config.limit, names)
+    tasks = {}
+    for name, files in layout.items():
+        task = files.task(name)
+        head = heads.get(name) or (HEAD_OF_A_PAIR if task.pair else HEAD_OF_ONE_TEXT)
+        tasks[name] = TaskPlan(
+            task=task,
+            files=files,
+            head=registry.part("head", head, {"dropout": str(config.dropout)}),
+            augmenter=registry.part("augmenter", augmenters[name]) if augmenters.get(name) else None,
+            batch_size=sizes.get(name, BATCH_SIZE),
+            limit=limits.get(name),
+        )
+    combiner = registry.part("combiner", config.combiner)
+    listeners = [registry.part("listener", text) for text in dict.fromkeys(config.listen)]
+    encoder = find_encoder(config.encoder, registry)
+
+    components = [encoder.component] if encoder.component else []
+    if registry.offers("tasks", config.data):
+        components.append(registry.find("tasks", config.data))
+    components += [part.component for t in tasks.values() for part in (t.head, t.augmenter) if part]
+    components += [part.component for part in (combiner, *listeners)]
+    complete = msgspec.structs.replace(
+        config,
+        data=_recorded("tasks", config.data, registry),
+        encoder=_recorded("encoder", config.encoder, registry),
+        heads={name: t.head.recorded for name, t in tasks.items()},
+        combiner=combiner.recorded,
+        augment={name: t.augmenter.recorded for name, t in tasks.items() if t.augmenter},
+        listen=[part.recorded for part in listeners],
+        versions=used_versions(components),
+    )
+    notes = changed_versions(config.versions, complete.versions) + _ambiguous(config, registry)
+    return RunPlan(complete, tasks, encoder, combiner, listeners, notes)
+
+
+def find_data(data: str, registry: Registry) -> Path:
+    """The directory that `data` means: that of a task set, by its name, or one given as a path. Raises UsageError."""
+    if registry.offers("tasks", data):
+        return registry.find("tasks", data).folder()
+    root = Path(data)
+    try:
+        if root.is_dir():
+            return root
+        problem = "is no directory" if root.exists() else "does not exist"
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+    raise UsageError(
+        f"--data: {data} {problem}. It takes the directory of a corpus, or a task set by its name. "
+        f"{registry.nearest('tasks', root.name)}{registry.suspects()}"
+    )
+
+
+def find_encoder(name: str, registry: Registry) -> EncoderSource:
+    """What `name` stands for: an encoder that a plugin offers, whose folder is read as data and never imported; or else a
+    directory or an id of the hub."""
+    if not registry.offers("encoder", name):
+        return EncoderSource(name, name, None, f"{registry.nearest('encoder', name)} ")
+    component = registry.find("encoder", name)
+    source = component.place() or component.hub_id or component.folder()
+    return EncoderSource(component.name, str(source), component, f"'{component.name}' is {component.summary}. ")
+
+
+def _by_task(field: str, setting: PerTask[T], tasks: list[str]) -> dict[str, T]:
+    """A setting by task, without those that it says nothing of. Raises UsageError for a task that there is not."""
+    if not isinstance(setting, dict):
+        return dict.fromkeys(tasks, setting)
+    for name in setting:
+        if name != "*" and name not in tasks:
+            raise UsageError(f"There is no task '{name}' for {field}. {nearest(name, tasks)}")
+    return {task: setting[key] for task in tasks for key in (task if task in setting else "*",) if key in setting}
+
+
+def _recorded(kind: Kind, name: str, registry: Registry) -> str:
+    """What a plugin offers, by its qualified name; a directory as it is found from anywhere; any other name as it is."""
+    if registry.offers(kind, name):
+        return registry.find(kind, name).qualified
+    return str(Path(name).resolve()) if Path(name).is_dir() else name
+
+
+def _ambiguous(config: RunConfig, registry: Registry) -> list[str]:
+    """A line for each name that was written without its package and that another package offers too."""
+    asked: Mapping[Kind, Any] = {
+        "head": config.heads,
+        "combiner": config.combiner,
+        "augmenter": config.augment,
+        "listener": config.listen,
+        "encoder": config.encoder,
+        "tasks": config.data,
+    }
+    lines = {}
+    for kind, setting in asked.items():
+        texts = setting.values() if isinstance(setting, dict) else setting if isinstance(setting, list) else [setting]
+        for text in texts:
+            name = text if kind in ("tasks", "encoder") else Spec.parse(text).name if text else ""
+            twins = registry.twins(kind, name) if name and "/" not in name else []
+            if twins:
+                others = " and ".join(c.qualified for c in twins)
+                lines[kind, name] = f"{kind} {name} is mtk's own; there is {others} too, which is asked for by that name"
+    return list(lines.values())

@@ -1,0 +1,127 @@
+"""From a plan and its data to what trains: model, combiner, engine, trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import torch
+
+from mtk.combiner import Combiner
+from mtk.data.augmentation import augment_split
+from mtk.data.split import Split, TaskData
+from mtk.data.tokens import TokenizedSplit
+from mtk.engine.cuda_graphs import choose_recording
+from mtk.engine.device import choose_precision
+from mtk.engine.gradients import Engine
+from mtk.engine.packing import why_plain
+from mtk.events import Plan, PlannedTask, Progress
+from mtk.head import Head
+from mtk.host.part import Part
+from mtk.model.encoder import Encoder, load_encoder
+from mtk.model.multitask import Model, inputs_of
+from mtk.plan import RunPlan
+from mtk.task import Task
+from mtk.training.dry_run import dry_run
+from mtk.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Training:
+    """A run that is ready to begin."""
+
+    model: Model
+    trainer: Trainer
+    dev: dict[str, TokenizedSplit]
+    plain: str | None  # why the tasks pass the encoder one after the other; None where they do so at once
+
+
+def build_training(
+    plan: RunPlan,
+    data: Mapping[str, TaskData],
+    training: Mapping[str, Split],
+    device: torch.device,
+    report: Callable[[Progress], object],
+) -> Training:
+    """Everything is made, and made to take a step once, so that a plugin that breaks its promise does so here."""
+    config = plan.config
+    combiner = build_combiner(plan)
+    record = choose_recording(config.compile, device, plan.combiner.text, uses_host=combiner.uses_host)
+    torch.manual_seed(config.seed)
+    encoder = load_encoder(plan.encoder.name, config.pooling, source=plan.encoder.source, hint=plan.encoder.hint)
+    heads = {name: t.head for name, t in plan.tasks.items()}
+    model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length).to(device)
+    model.autocast = choose_precision(config.precision, device)
+    dev = {name: model.tokenize(name, d.dev) for name, d in data.items()}
+    train = {name: model.tokenize(name, split) for name, split in training.items()}
+    plain = why_plain(encoder.backbone, next(iter(train.values())).names)
+    dry_run(model, build_combiner(plan).to(device), train, packed=plain is None)
+    engine = Engine(model, combiner.to(device), packed=plain is None, clip_norm=config.clip_norm, cosines=config.cosines)
+    sizes = {name: t.batch_size for name, t in plan.tasks.items()}
+    return Training(model, Trainer(engine, train, sizes, config, report=report, record=record), dev, plain)
+
+
+def build_model(encoder: Encoder, tasks: Sequence[Task], heads: Mapping[str, Part], max_length: int) -> Model:
+    """An encoder with fresh heads, by task. Raises UsageError where one cannot be built."""
+    return Model(encoder, tasks, {task.name: _build_head(heads[task.name], encoder, task) for task in tasks}, max_length)
+
+
+def build_combiner(plan: RunPlan) -> Combiner:
+    """A fresh one. Raises UsageError where it cannot be built."""
+    combiner: Combiner = plan.combiner.build(tasks=list(plan.tasks))
+    return combiner
+
+
+def augment(plan: RunPlan, data: Mapping[str, TaskData]) -> dict[str, Split]:
+    """Each task's training split, with the copies that its augmenter makes."""
+    training = {}
+    for name, t in plan.tasks.items():
+        training[name] = data[name].train
+        if t.augmenter:
+            augmenter = t.augmenter.build()
+            copies = t.augmenter.framework["copies"] or augmenter.copies
+            rng = Random(f"{plan.config.seed} {name} augment")
+            training[name] = augment_split(data[name].train, augmenter, copies, rng)
+    return training
+
+
+def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str, Split], built: Training, out: Path) -> Plan:
+    """The run as those who listen are told of it; `out` is its directory."""
+    model, trainer = built.model, built.trainer
+    return Plan(
+        tasks=[
+            PlannedTask(
+                name=name,
+                kind=str(t.task.kind),
+                pair=t.task.pair,
+                head=t.head.text,
+                augmenter=t.augmenter.text if t.augmenter else None,
+                batch_size=t.batch_size,
+                train=len(training[name]),
+                augmented=len(training[name]) - len(data[name].train),
+                dev=len(data[name].dev),
+                test=len(test) if (test := data[name].test) else 0,
+                skipped=[line for s in (data[name].train, data[name].dev, test) if s for line in s.skipped],
+            )
+            for name, t in plan.tasks.items()
+        ],
+        encoder=plan.encoder.name,
+        parameters=sum(p.numel() for p in model.parameters()),
+        combiner=plan.combiner.text,
+        device=str(model.device),
+        precision="bf16" if model.autocast else "fp32",
+        recorded=trainer.recorded,
+        plain=built.plain,
+        epochs=trainer.epoch_count,
+        steps=trainer.steps,
+        notes=plan.notes,
+        out=out,
+    )
+
+
+def _build_head(part: Part, encoder: Encoder, task: Task) -> Head:
+    inputs = inputs_of(part.cls.pair_encoding, task.pair)  # type: ignore[attr-defined]
+    head: Head = part.build(width=encoder.width, outputs=task.kind.outputs, inputs=inputs, task=task)
+    return head

@@ -1,0 +1,44 @@
+"""A small step before a run leaves anything behind, so that a plugin that breaks its promise does it here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from mtk.calling.failures import broken, call, calling
+from mtk.combiner import Combiner
+from mtk.data.tokens import TokenizedSplit
+from mtk.engine.gradients import Engine
+from mtk.model.multitask import Model
+
+EXAMPLES = 2  # the smallest batch that there is: a head that normalises over it cannot do with one
+
+
+def dry_run(model: Model, combiner: Combiner, train: Mapping[str, TokenizedSplit], *, packed: bool) -> None:
+    """Let every head and the combiner do what a run asks of them, on two examples of each task: a step in train mode, what
+    comes after it, and a prediction in eval mode. The model stays as it was, and so does everything random; the combiner
+    does not, so give it one that is used for nothing else.
+
+    Raises UsageError, naming the part, if one fails, or gives a wrong shape or what is not finite.
+    """
+    with calling(combiner, "turns"):
+        turns = combiner.turns()
+        if not (turns and all(turn and set(turn) <= train.keys() for turn in turns)):
+            raise broken(combiner, "turns", f"its turns are {turns}, and the tasks {', '.join(train)}")
+    engine = Engine(model, combiner, packed=packed)
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
+        model.train()
+        for turn in turns:
+            batches = {task: [train[task].batch(range(min(EXAMPLES, len(train[task]))))] for task in turn}
+            outcome = engine.backward(batches)
+            engine.check([outcome])
+            engine.release()
+            call(combiner, "after_step", losses=lambda batches=batches: engine.losses(batches))
+        model.eval()
+        with torch.no_grad():
+            for task, tokens in train.items():
+                model(task, tokens.batch(range(min(EXAMPLES, len(tokens)))))
+    for buffer, before in buffers:
+        buffer.copy_(before)

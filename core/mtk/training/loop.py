@@ -1,0 +1,50 @@
+"""Train, evaluate, keep the best: the loop over epochs, however it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from mtk.events import Evaluation, Result
+from mtk.metrics import average
+from mtk.training.build import Training
+from mtk.training.evaluation import evaluate_splits
+from mtk.training.run_directory import RunDirectory
+
+
+def train_and_keep(training: Training, directory: RunDirectory, evaluated: Callable[[Evaluation], object]) -> Result:
+    """Train epoch after epoch, evaluate after each, and keep the best model so far in `directory`. `evaluated` hears of each
+    evaluation.
+
+    Ctrl-C ends it early, with the best model so far, or else with the one that there is. What else is raised goes through,
+    and takes the directory with it if it holds no model yet.
+    """
+    model, trainer = training.model, training.trainer
+    began, best, interrupted = time.perf_counter(), None, False
+    try:
+        for epoch in trainer.epochs():
+            metrics, predictions = evaluate_splits(model, training.dev)
+            score = average(metrics)
+            is_best = best is None or score > best.average
+            evaluation = Evaluation(step=trainer.step, epoch=epoch, metrics=metrics, average=score, best=is_best)
+            if is_best:
+                best = evaluation
+                directory.keep(model, predictions, training.dev)
+            evaluated(evaluation)
+    except KeyboardInterrupt:
+        interrupted = True
+        if best is None:
+            directory.keep(model, {}, {})
+    except BaseException:
+        if best is None:
+            directory.remove()  # nothing half-written stays behind
+        raise
+    return Result(
+        out=directory.path,
+        epochs=trainer.epoch,
+        steps=trainer.step,
+        seconds=time.perf_counter() - began,
+        examples_per_second=trainer.examples / trainer.seconds if trainer.seconds else 0.0,
+        best=best,
+        interrupted=interrupted,
+    )

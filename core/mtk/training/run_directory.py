@@ -1,0 +1,106 @@
+"""What a run leaves behind: a directory that says what was run, how it went, and what came of it.
+
+runs/20261123-171500-sum-cnn-concat-mlp/
+    config.toml         everything that decides the result; `mtk run --config` repeats it
+    metrics.jsonl       a line for each report and each evaluation, as they came
+    model/              the best model, see `checkpoint`
+    predictions/        TASK-dev-output.csv and TASK-test-output.csv, as CS224N hands them in
+    summary.json        the best scores, the number of steps, the time
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from torch import Tensor
+
+from mtk.data.tokens import TokenizedSplit
+from mtk.errors import UsageError
+from mtk.events import Evaluation, Progress, Result
+from mtk.hookspecs import hookimpl
+from mtk.model.multitask import Model
+from mtk.plan import RunPlan
+from mtk.task import Task
+from mtk.training import checkpoint
+
+
+class RunDirectory:
+    """A run's directory. It listens to the run and writes down what it hears; nothing is there before `create`."""
+
+    def __init__(self, path: Path, plan: RunPlan) -> None:
+        self.path = path
+        self.plan = plan
+        self.model = path / "model"
+
+    @classmethod
+    def choose(cls, out: str | Path | None, plan: RunPlan) -> RunDirectory:
+        """`out`, or a new name under `runs/` of the time and the plan's parts. Raises UsageError if `out` is there
+        already."""
+        if out is not None:
+            path = Path(out)
+            if path.exists():
+                raise UsageError(f"--out {path} exists already. Choose another name, or remove it first.")
+            return cls(path, plan)
+        name = "-".join([datetime.now().strftime("%Y%m%d-%H%M%S"), *plan.title])
+        path, number = Path("runs") / name, 2
+        while path.exists():
+            path, number = Path("runs") / f"{name}-{number}", number + 1
+        return cls(path, plan)
+
+    def create(self) -> None:
+        """Make the directory and write the configuration."""
+        try:
+            self.path.mkdir(parents=True)
+        except OSError as error:
+            raise UsageError(f"The run's directory {self.path} cannot be made: {error.strerror}.") from None
+        (self.path / "config.toml").write_bytes(msgspec.toml.encode(_without_none(msgspec.to_builtins(self.plan.config))))
+
+    def remove(self) -> None:
+        """Take back what was written."""
+        shutil.rmtree(self.path)
+
+    @hookimpl
+    def mtk_progressed(self, progress: Progress) -> None:
+        self._log("progress", progress)
+
+    @hookimpl
+    def mtk_evaluated(self, evaluation: Evaluation) -> None:
+        self._log("evaluation", evaluation)
+
+    @hookimpl
+    def mtk_run_finished(self, result: Result) -> None:
+        (self.path / "summary.json").write_bytes(msgspec.json.format(_encode(result)))
+
+    def keep(self, model: Model, predictions: Mapping[str, Tensor], dev: Mapping[str, TokenizedSplit]) -> None:
+        """Write the best model so far, and what it predicts for the development sets."""
+        checkpoint.save(model, {name: t.head for name, t in self.plan.tasks.items()}, self.model)
+        for name, values in predictions.items():
+            self.write_predictions(model.tasks[name], "dev", dev[name].ids, values)
+
+    def write_predictions(self, task: Task, split: str, ids: list[str], predictions: Tensor) -> None:
+        """One line for each example, in the format of CS224N's default project."""
+        directory = self.path / "predictions"
+        directory.mkdir(exist_ok=True)
+        lines = [f"id \t {task.prediction} \n"]
+        lines += [f"{id} , {task.kind.value(p)} \n" for id, p in zip(ids, predictions.tolist(), strict=True)]
+        (directory / f"{task.name}-{split}-output.csv").write_text("".join(lines), encoding="utf-8")
+
+    def _log(self, event: str, record: msgspec.Struct) -> None:
+        with (self.path / "metrics.jsonl").open("ab") as file:
+            file.write(_encode({"event": event, **msgspec.structs.asdict(record)}) + b"\n")
+
+
+def _encode(value: Any) -> bytes:
+    return msgspec.json.encode(value, enc_hook=str)
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: what is not set is not written."""
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return value

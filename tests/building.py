@@ -1,0 +1,48 @@
+"""Models, combiners, engines and data as a run makes them, in a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mtk.combiner import Combiner
+from mtk.data.split import TaskData
+from mtk.data.tasks_toml import read_layout, read_task
+from mtk.engine.gradients import Engine
+from mtk.engine.packing import why_plain
+from mtk.host.registry import Registry
+from mtk.model.encoder import Encoder, load_encoder
+from mtk.model.multitask import Model
+from mtk.plan import find_encoder
+from mtk.task import Task
+from mtk.training.build import build_model
+
+REGISTRY = Registry()
+
+
+def model(encoder: Encoder | Path, tasks: Sequence[Task], heads: Mapping[str, str] | str, max_length: int = 64) -> Model:
+    """Heads by task, or one for every task."""
+    built = encoder if isinstance(encoder, Encoder) else load_encoder(str(encoder), "mean")
+    texts = dict.fromkeys([task.name for task in tasks], heads) if isinstance(heads, str) else heads
+    return build_model(built, tasks, {name: REGISTRY.part("head", text) for name, text in texts.items()}, max_length)
+
+
+def combiner(text: str, tasks: Sequence[str]) -> Combiner:
+    built: Combiner = REGISTRY.part("combiner", text).build(tasks=list(tasks))
+    return built
+
+
+def engine(model: Model, combiner: Combiner, *, names: Sequence[str] = ("input_ids",), **settings: Any) -> Engine:
+    """In the packed form where a run would choose that."""
+    return Engine(model, combiner, packed=why_plain(model.encoder.backbone, names) is None, **settings)
+
+
+def read_tasks(root: Path, limits: Mapping[str, int] | None = None, **how: Any) -> dict[str, TaskData]:
+    return {name: read_task(name, files, limit=(limits or {}).get(name), **how) for name, files in read_layout(root).items()}
+
+
+def named_encoder(name: str) -> Encoder:
+    """One that a plugin offers."""
+    found = find_encoder(name, REGISTRY)
+    return load_encoder(found.name, "mean", source=found.source, hint=found.hint)

@@ -1,0 +1,92 @@
+"""Batches of like length, every example once a pass; and token ids that come back from their flat tensor as they went in."""
+
+from __future__ import annotations
+
+from itertools import chain, islice
+from pathlib import Path
+from random import Random
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
+
+from mtk.data.batches import by_length, shuffled
+from mtk.data.split import Split
+from mtk.data.tokens import TokenizedSplit
+from mtk.head import PairEncoding
+
+lengths_of_examples = st.lists(st.integers(1, 60), min_size=1, max_size=300)
+
+
+@given(lengths=lengths_of_examples, size=st.integers(1, 40), seed=st.integers(0, 100))
+def test_a_pass_holds_every_example_once(lengths: list[int], size: int, seed: int) -> None:
+    batches = -(-len(lengths) // size)
+    passes = shuffled(lengths, size, Random(seed))
+    for _ in range(2):
+        one = list(islice(passes, batches))
+        assert sorted(chain.from_iterable(one)) == list(range(len(lengths)))
+        assert all(len(batch) <= size for batch in one)
+
+
+@given(lengths=lengths_of_examples, size=st.integers(1, 40))
+def test_evaluation_goes_through_every_example_from_the_longest(lengths: list[int], size: int) -> None:
+    batches = list(by_length(lengths, size))
+    assert sorted(chain.from_iterable(batches)) == list(range(len(lengths)))
+    order = [lengths[i] for i in chain.from_iterable(batches)]
+    assert order == sorted(lengths, reverse=True)
+
+
+def test_little_is_padding() -> None:
+    rng = Random(0)
+    lengths = [min(100, 5 + int(rng.expovariate(1 / 20))) for _ in range(5000)]
+    cells = sum(max(lengths[i] for i in batch) * len(batch) for batch in islice(shuffled(lengths, 16, rng), 312))
+    assert cells < 1.08 * sum(lengths)
+
+
+def test_the_seed_decides_the_order() -> None:
+    def first(seed: int) -> list[int]:
+        return next(shuffled(list(range(100)), 8, Random(seed)))
+
+    assert first(0) == first(0)
+    assert first(0) != first(1)
+
+
+FIRST = ["the dog is happy", "a cat", "the bird sees the horse and this was quiet"]
+SECOND = ["the dog is sad", "a bird eats bread and fish", "the end"]
+
+
+DEVICE = torch.device("cpu")
+
+
+def tokenized(encoder: Path, split: Split, reading: PairEncoding, max_length: int = 64) -> TokenizedSplit:
+    tokenizer = AutoTokenizer.from_pretrained(encoder)
+    return TokenizedSplit(split, tokenizer, pair_encoding=reading, max_length=max_length, device=DEVICE)
+
+
+def test_a_batch_is_what_the_tokenizer_would_have_made(tiny_encoder: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
+    split = Split(["0", "1", "2"], (FIRST, SECOND), [0.0, 1.0, 2.0], Path("made here"))
+    examples = [2, 0]
+    first, second = [FIRST[i] for i in examples], [SECOND[i] for i in examples]
+    batch = tokenized(tiny_encoder, split, "joint").batch(examples)
+    wanted = tokenizer(first, second, padding=True, return_tensors="pt")
+    assert {name: tensor.tolist() for name, tensor in batch.readings[0].inputs.items()} == {
+        k: v.tolist() for k, v in wanted.items()
+    }
+    assert batch.labels.tolist() == [2.0, 0.0]
+    assert batch.readings[0].sequences == 1
+    assert batch.tokens == int(wanted["attention_mask"].sum())
+
+    batch = tokenized(tiny_encoder, split, "separate").batch(examples)
+    wanted = tokenizer([*first, *second], padding=True, return_tensors="pt")
+    assert batch.readings[0].inputs["input_ids"].tolist() == wanted["input_ids"].tolist()
+    assert batch.readings[0].sequences == 2
+    assert len(batch) == 2
+
+
+def test_what_is_too_long_is_cut(tiny_encoder: Path) -> None:
+    split = Split(["0"], (["the dog " * 50],), None, Path("made here"))
+    tokens = tokenized(tiny_encoder, split, "separate", max_length=16)
+    assert tokens.lengths == [16]
+    assert tokens.batch([0]).labels.isnan().all()

