@@ -61,12 +61,14 @@ def batches(seed: int = 0, padding: int = 0) -> dict[str, list[Batch]]:
 def halves(parts: Sequence[Batch]) -> list[Batch]:
     """The same batch in two parts of unequal size."""
     whole = parts[0]
-    (reading,), examples = whole.readings, len(whole)
+    examples = len(whole)
+
+    def of(reading: Reading, chosen: list[int]) -> Reading:
+        rows = [n * examples + i for n in range(reading.sequences) for i in chosen]
+        return Reading({k: v[rows] for k, v in reading.inputs.items()}, reading.sequences)
 
     def part(chosen: list[int]) -> Batch:
-        rows = [n * examples + i for n in range(reading.sequences) for i in chosen]
-        inputs = {k: v[rows] for k, v in reading.inputs.items()}
-        return Batch((Reading(inputs, reading.sequences),), whole.labels[chosen], 0)
+        return Batch(tuple(of(reading, chosen) for reading in whole.readings), whole.labels[chosen], 0)
 
     return [part(list(range(4))), part(list(range(4, examples)))]
 

@@ -238,9 +238,8 @@ class Engine:
     ) -> list[Loss]:
         """The tasks' losses, with their graphs."""
         model, scales = self.model, scales or [None] * len(batches)
-        if not (self._packing and torch.is_grad_enabled()):
+        if not (self._packing and self._rows):
             return [model.loss(task, batch, scale) for (task, batch), scale in zip(batches.items(), scales, strict=True)]
-        assert self._rows
         readings = [reading.inputs for batch in batches.values() for reading in batch.readings]
         rows = [row for row, batch in zip(row_of, batches.values(), strict=True) for _ in batch.readings]
         with model.computing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,9 +54,11 @@ class Model(nn.Module):
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
-    def computing(self) -> torch.autocast:
-        """The context in which forward passes have this model's precision."""
-        return torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None)
+    def computing(self, *, losses: bool = False) -> AbstractContextManager[object]:
+        """The context in which forward passes have this model's precision; `losses` are computed in that of the weights."""
+        if self.autocast is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.autocast, enabled=not losses)
 
     def forward(self, task: str, batch: Batch, gradient_scale: Tensor | None = None) -> Tensor:
         """Logits [examples, outputs] in the precision of the weights; `gradient_scale` as `Encoder.forward` takes it.
@@ -72,7 +75,7 @@ class Model(nn.Module):
     def loss_of(self, task: str, batch: Batch, encodings: Sequence[Encoding]) -> Loss:
         """The same, when the encoder has done its part, inside `computing`: an encoding for each reading of the batch."""
         logits, own = self._logits(task, batch, encodings, labels=batch.labels)
-        with torch.autocast(self.device.type, enabled=False):
+        with self.computing(losses=True):
             total: Tensor = self.tasks[task].kind.loss(logits, batch.labels)
         for value in own.values():
             total = total + value

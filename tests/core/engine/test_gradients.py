@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import building
@@ -10,7 +11,8 @@ import torch
 from three_tasks import TASKS, batches, encoder_gradient, halves, make_batch, make_model, plain
 from torch import Tensor
 
-from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner
+import mtk
+from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Step
 from mtk.engine.gradients import Engine
 
 
@@ -126,3 +128,133 @@ def test_pcgrad_without_conflict_is_the_sum() -> None:
         building.engine(model, building.combiner(name, ["sst"])).backward(data)
         gradients.append(encoder_gradient(model))
     assert torch.equal(*gradients)
+
+
+class ByLayer(GramianCombiner):
+    """Other weights in each layer, of what it is given and of what it may know of the step."""
+
+    scope = "layer"
+
+    def weights(self, gramian: Tensor, step: Step) -> Tensor:
+        squares = gramian.diagonal(dim1=1, dim2=2)
+        shares = squares / squares.sum(dim=1, keepdim=True).clamp_min(1e-12)  # no task touches the first layer
+        return shares * step.losses + torch.arange(len(gramian)).unsqueeze(1)
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 0.01])
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "plain"])
+@pytest.mark.parametrize("parts", [1, 2], ids=["whole", "accumulated"])
+def test_a_combiner_may_decide_layer_by_layer(parts: int, packed: bool, clip_norm: float) -> None:
+    model, data = make_model(), batches()
+    combiner = ByLayer([t.name for t in TASKS])
+    losses, rows, heads = plain(model, data)
+    engine = Engine(model, combiner, packed=packed, clip_norm=clip_norm)
+    outcome = engine.backward(data if parts == 1 else {task: halves(batch) for task, batch in data.items()})
+
+    assert engine.layers == ("unused", "embeddings", "encoder.layer.0", "encoder.layer.1")
+    layer_of_column = torch.cat(
+        [
+            torch.full((p.numel(),), [name.startswith(layer) for layer in engine.layers].index(True))
+            for name, p in model.encoder.backbone.named_parameters()
+        ]
+    )
+    gramians = torch.stack([rows[:, layer_of_column == i] @ rows[:, layer_of_column == i].T for i in range(4)])
+    torch.testing.assert_close(outcome.gramian, gramians)
+    step = Step(tuple(data), losses, torch.full((3,), 6), torch.tensor(0))
+    weights = combiner.weights(gramians, step)
+    wanted = (weights[layer_of_column].T * rows).sum(dim=0)
+    if clip_norm:
+        total = torch.cat([wanted, *(g.flatten() for own in heads.values() for g in own)]).norm()
+        wanted = wanted * clip_norm / (total + 1e-6)
+    torch.testing.assert_close(encoder_gradient(model), wanted)
+
+
+def test_the_layers_of_a_step_add_up_to_the_encoder() -> None:
+    model, data = make_model(), batches()
+    engine = Engine(model, Sum([t.name for t in TASKS]), packed=True, cosines="layer")
+    by_layer = engine.backward(data)
+    plainly = Engine(model, Sum([t.name for t in TASKS]), packed=True, cosines="encoder").backward(data)
+    assert by_layer.gramian is not None
+    torch.testing.assert_close(by_layer.gramian.sum(dim=0), plainly.gramian)
+    _, rows, _ = plain(model, data)
+    torch.testing.assert_close(plainly.gramian, rows @ rows.T)
+
+
+@pytest.mark.parametrize("kind", [Sum, Uncertainty, Fixed, Extremes])
+def test_measuring_cosines_changes_no_gradient(kind: type[Combiner]) -> None:
+    gradients = []
+    for cosines in ("auto", "encoder", "layer"):
+        model = make_model()
+        engine = Engine(model, kind([t.name for t in TASKS]), packed=True, clip_norm=1.0, cosines=cosines)
+        assert (engine.backward(batches()).gramian is None) == (cosines == "auto" and kind is not Fixed)
+        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
+    torch.testing.assert_close(gradients[1], gradients[0])
+    torch.testing.assert_close(gradients[2], gradients[0])
+
+
+class Curious(GramianCombiner):
+    """Remembers the steps that it saw."""
+
+    def __init__(self, tasks: Sequence[str]) -> None:
+        super().__init__(tasks)
+        self.seen: list[Step] = []
+
+    def turns(self) -> list[tuple[str, ...]]:
+        return [self.tasks, self.tasks[1:]]
+
+    def weights(self, gramian: Tensor, step: Step) -> Tensor:
+        self.seen.append(Step(step.tasks, step.losses.clone(), step.examples.clone(), step.number.clone()))
+        return torch.ones_like(step.losses)
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "plain"])
+def test_a_combiner_may_know_the_step(packed: bool) -> None:
+    model, data = make_model(), batches()
+    combiner = Curious([t.name for t in TASKS])
+    engine = Engine(model, combiner, packed=packed)
+    losses, _, _ = plain(model, data)
+    for turn in combiner.turns():
+        engine.backward({task: halves(data[task]) for task in turn})
+        engine.release()
+    assert [step.tasks for step in combiner.seen] == combiner.turns()
+    assert [int(step.number) for step in combiner.seen] == [0, 1]
+    assert [step.examples.tolist() for step in combiner.seen] == [[6, 6, 6], [6, 6]]
+    torch.testing.assert_close(combiner.seen[0].losses, losses)
+    assert not any(step.losses.requires_grad for step in combiner.seen)
+
+
+class Contrast(mtk.Head):
+    """A head that reads a pair in both ways and has a loss of its own."""
+
+    pair_encoding = "both"
+
+    def __init__(self, width: int, outputs: int, inputs: int) -> None:
+        super().__init__()
+        self.score = torch.nn.Linear(width * inputs, outputs)
+
+    def forward(self, first, second, joint, labels=None):  # type: ignore[no-untyped-def]
+        logits = self.score(torch.cat([e.embedding for e in (first, second, joint)], dim=-1))
+        apart = torch.nn.functional.cosine_similarity(first.embedding, second.embedding).mean()
+        return logits, {} if labels is None else {"apart": apart, "size": logits.square().mean()}
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "plain"])
+@pytest.mark.parametrize("parts", [1, 2], ids=["whole", "accumulated"])
+def test_a_head_may_read_a_pair_in_both_ways_and_have_losses_of_its_own(parts: int, packed: bool) -> None:
+    model, data = make_model(), batches()
+    model.heads[2] = Contrast(16, 1, 3).double()
+    (apart,), (joint,) = make_batch("para", 6, 9).readings, data["sts"][0].readings
+    both = dataclasses.replace(data["sts"][0], readings=(apart, joint))
+    data["sts"] = [both]
+    losses, rows, heads = plain(model, data)
+    own = model.loss("sts", both).own
+    halved = {task: halves(batch) for task, batch in data.items()}
+    combiner = Fixed([t.name for t in TASKS])
+    outcome = Engine(model, combiner, packed=packed).backward(data if parts == 1 else halved)
+    torch.testing.assert_close(outcome.losses, losses)
+    assert outcome.own_losses.keys() == {"sts/apart", "sts/size"}
+    torch.testing.assert_close(outcome.own_losses["sts/apart"], own["apart"])
+    torch.testing.assert_close(encoder_gradient(model), expected(combiner, losses, rows))
+    for task, wanted in heads.items():
+        torch.testing.assert_close([p.grad for p in model.head(task).parameters()], wanted)
+    assert model("sts", both).shape == (6, 1)

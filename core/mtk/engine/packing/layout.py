@@ -55,7 +55,8 @@ class Pass:
         """`x` in the type that a matrix product computes in here. What goes into several products, such as query, key and
         value, is cast once."""
         kind = x.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+        autocast = kind != "meta" and torch.is_autocast_enabled(kind)  # which knows no precision for it
+        dtype = torch.get_autocast_dtype(kind) if autocast else x.dtype
         if x.dtype == dtype:
             return x
         if self._cast is None or self._cast[0] is not x:
