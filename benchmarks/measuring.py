@@ -33,7 +33,7 @@ from mtk.data.split import TaskData
 from mtk.data.tasks_toml import read_layout, read_task
 from mtk.data.tokens import Batch
 from mtk.engine.cuda_graphs import LENGTHS, choose_recording
-from mtk.engine.device import choose_device, choose_precision
+from mtk.engine.device import autocast_of, choose_device, choose_precision
 from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
 from mtk.model.encoder import Encoder, load_encoder
@@ -71,7 +71,7 @@ class Workload:
     def __init__(self, arguments: argparse.Namespace, registry: mtk.Registry, tasks: Sequence[str] | None = None) -> None:
         self.registry = registry
         self.device = choose_device(arguments.device)
-        self.autocast = choose_precision(arguments.precision, self.device)
+        self.autocast = autocast_of(choose_precision(arguments.precision, self.device))
         self._encoder = arguments.encoder
         layout = read_layout(find_data(arguments.data, registry))
         found = {name: read_task(name, files, bad_rows="skip") for name, files in layout.items()}

@@ -7,6 +7,7 @@ from typing import Literal
 
 import click
 
+from mtk.config import Precision
 from mtk_cli.settings import value
 
 
@@ -15,6 +16,7 @@ from mtk_cli.settings import value
 @click.option("--data", metavar="NAME|DIR", help="Other data than the run's own.")
 @click.option("--split", type=click.Choice(["dev", "test", "train"]), default="dev", show_default=True)
 @click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
+@click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16", help="As in the run unless given.")
 @click.option("--bad-rows", type=value("bad_rows"), metavar="error|skip", help="As in the run unless given.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
@@ -22,6 +24,7 @@ def command(
     data: str | None,
     split: Literal["dev", "test", "train"],
     device: str,
+    precision: Precision | None,
     bad_rows: Literal["error", "skip"] | None,
     as_json: bool,
 ) -> None:
@@ -30,7 +33,7 @@ def command(
     from mtk.pipeline import evaluate
     from mtk_cli.output import print_json, scores, stdout
 
-    metrics = evaluate(run, data=data, split=split, device=device, bad_rows=bad_rows)
+    metrics = evaluate(run, data=data, split=split, device=device, precision=precision, bad_rows=bad_rows)
     if as_json:
         print_json({"run": str(run), "split": split, "metrics": metrics, "average": average(metrics)})
         return

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from mtk import UsageError
+from mtk.config import Precision
 from mtk.errors import nearest
 from mtk_cli.settings import value
 
@@ -19,8 +20,9 @@ from mtk_cli.settings import value
 @click.argument("task")
 @click.argument("file", default="-", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
+@click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16", help="As in the run unless given.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, with the id.")
-def command(run: Path, task: str, file: Path, device: str, as_json: bool) -> None:
+def command(run: Path, task: str, file: Path, device: str, precision: Precision | None, as_json: bool) -> None:
     """Predict a task for each text of a file.
 
     The model is that of the directory RUN. FILE is a .csv, .tsv or .jsonl file with the task's columns, or text with an
@@ -29,7 +31,7 @@ def command(run: Path, task: str, file: Path, device: str, as_json: bool) -> Non
     import mtk
     from mtk.data.reading import parse_lines, read_texts
 
-    model = mtk.load(run, device=device)
+    model = mtk.load(run, device=device, precision=precision)
     if task not in model.tasks:
         raise UsageError(f"{run} has no task '{task}'. {nearest(task, model.tasks)}")
     asked = model.tasks[task]

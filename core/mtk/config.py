@@ -17,6 +17,7 @@ PerTask: TypeAlias = T | dict[str, T]
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Rate = Annotated[float, msgspec.Meta(ge=0)]
+Precision = Literal["auto", "fp32", "bf16"]
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 BATCH_SIZE = 16
@@ -76,8 +77,9 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of the encoder's arithmetic; weights stay fp32. `auto` takes bf16 on CUDA and on CPUs that are the faster for it."""
+    precision: Precision = "auto"
+    """Of the encoder's arithmetic; weights stay fp32. `auto` takes bf16 on CUDA and on CPUs that are the faster for it; the
+    run records which it was."""
     compile: Literal["auto", "on", "off"] = "auto"
     """Whether steps are recorded as CUDA graphs and replayed; `auto` does where that is possible."""
     seed: int = 0

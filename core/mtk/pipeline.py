@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from mtk.config import RunConfig, check, read_config
+from mtk.config import Precision, RunConfig, check, read_config
 from mtk.data.split import Split, TaskData
 from mtk.data.tasks_toml import read_layout, read_task
-from mtk.engine.device import choose_device, out_of_memory_explained
+from mtk.engine.device import choose_device, choose_precision, out_of_memory_explained
 from mtk.errors import DataError, UsageError, nearest
 from mtk.events import Result
 from mtk.host.listeners import Listeners
@@ -42,6 +42,7 @@ def run(
     registry = registry or Registry()
     plan = plan_run(check(settings) if config is None else config, registry)
     device = choose_device(plan.config.device)
+    plan = plan.computing_in(choose_precision(plan.config.precision, device))
     hearing = Listeners(registry, plan.listeners)
     directory = RunDirectory.choose(out, plan)
     data = {name: read_task(name, t.files, bad_rows=plan.config.bad_rows, limit=t.limit) for name, t in plan.tasks.items()}
@@ -65,12 +66,14 @@ def evaluate(
     data: str | None = None,
     split: Literal["train", "dev", "test"] = "dev",
     device: str = "auto",
+    precision: Precision | None = None,
     bad_rows: Literal["error", "skip"] | None = None,
 ) -> Metrics:
-    """The metrics of a run's model on a split of the data that it was trained on, or of other data with the same tasks."""
+    """The metrics of a run's model on a split of the data that it was trained on, or of other data with the same tasks; in
+    the precision of the run, or another one."""
     config = check(read_config(Path(path) / "config.toml"))
     registry = Registry()
-    model = checkpoint.load(path, device=device, precision=config.precision, registry=registry)
+    model = checkpoint.load(path, device=device, precision=precision, registry=registry)
     layout = read_layout(find_data(data or config.data, registry))
     found = {name: read_task(name, files, bad_rows=bad_rows or config.bad_rows) for name, files in layout.items()}
     splits: dict[str, Split] = {}
@@ -97,9 +100,7 @@ def _predict_tests(
     """What the best model says of the test files."""
     tests = {name: d.test for name, d in data.items() if d.test is not None}
     if tests and (result.best is None or result.best.step != result.steps):
-        model = checkpoint.load(
-            directory.model, device=str(model.device), precision=plan.config.precision, registry=registry
-        )
+        model = checkpoint.load(directory.model, device=str(model.device), registry=registry)
     for name, test in tests.items():
         predictions = model.predict_split(name, model.tokenize(name, test))
         directory.write_predictions(model.tasks[name], "test", test.ids, predictions)

@@ -5,13 +5,13 @@ asks whether a setting is for all tasks or for one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from mtk.config import BATCH_SIZE, PerTask, RunConfig
+from mtk.config import BATCH_SIZE, PerTask, Precision, RunConfig
 from mtk.data.tasks_toml import TaskFiles, read_layout
 from mtk.errors import UsageError, nearest
 from mtk.host.component import Component
@@ -60,6 +60,10 @@ class RunPlan:
     combiner: Part
     listeners: list[Part]
     notes: list[str]  # what somebody should know: versions that changed, names that two packages have
+
+    def computing_in(self, precision: Precision) -> RunPlan:
+        """The same run with its precision chosen, so that a repetition, and whoever predicts, computes in it too."""
+        return replace(self, config=msgspec.structs.replace(self.config, precision=precision))
 
     @property
     def title(self) -> list[str]:

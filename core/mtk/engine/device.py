@@ -10,7 +10,7 @@ from typing import Literal
 
 import torch
 
-from mtk.config import check
+from mtk.config import Precision, check
 from mtk.errors import MtkError, UsageError, is_out_of_memory
 
 
@@ -30,16 +30,22 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_precision(name: Literal["auto", "fp32", "bf16"], device: torch.device) -> torch.dtype | None:
-    """What the forward pass is cast to: bfloat16, or None for fp32 as the weights are.
+def choose_precision(name: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
+    """The precision of forward passes, which a run chooses once and records.
 
     `auto` takes bf16 on a GPU that has it, and on a CPU that is the faster for it, as a small trial shows: one with bf16
     arithmetic multiplies matrices at twice the rate of fp32, one without at half of it, and their flags do not tell.
     """
-    if name == "auto":
-        fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _multiplies_bf16_faster()
-        name = "bf16" if fast else "fp32"
-    return torch.bfloat16 if name == "bf16" else None
+    if name != "auto":
+        return name
+    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _multiplies_bf16_faster()
+    return "bf16" if fast else "fp32"
+
+
+def autocast_of(precision: Precision) -> torch.dtype | None:
+    """What a forward pass is cast to in a precision that was chosen: bfloat16, or None for fp32 as the weights are."""
+    assert precision != "auto"
+    return torch.bfloat16 if precision == "bf16" else None
 
 
 @cache

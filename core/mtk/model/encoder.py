@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,16 +62,46 @@ def load_encoder(name: str, pooling: Literal["mean", "cls"], *, source: str | No
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     source = source or name
+    if (Path(source) / "adapter_config.json").is_file():
+        raise UsageError(
+            f"The directory '{source}' holds an adapter, such as LoRA's, and not an encoder. Merge it into its encoder with "
+            f"peft's merge_and_unload and save_pretrained, and give that directory."
+        )
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        backbone = transformers.AutoModel.from_pretrained(source, trust_remote_code=False, dtype=torch.float32)
+        backbone, loading = transformers.AutoModel.from_pretrained(
+            source,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # so that they are named below
+        )
     except Exception as error:  # transformers raises OSError, ValueError, KeyError and its own for what is one mistake
         raise UsageError(_why_not(name, source, error, hint)) from error
     if tokenizer.pad_token_id is None:
         raise UsageError(f"The tokenizer of encoder '{name}' has no padding token, so it cannot make batches.")
     if backbone.config.is_encoder_decoder or not hasattr(backbone.config, "hidden_size"):
         raise UsageError(f"'{name}' is a {type(backbone).__name__}, not a text encoder such as BERT.")
+    _check_weights(name, backbone, loading)
     return Encoder(backbone, tokenizer, pooling)
+
+
+def _check_weights(name: str, backbone: nn.Module, loading: Mapping[str, Any]) -> None:
+    """Raises UsageError for weights that were not there, which transformers fills with noise, and for such as are no
+    numbers. A pooler's may be missing: its output is never read."""
+    missing = sorted(key for key in loading["missing_keys"] if not key.startswith("pooler."))
+    missing += sorted(str(key[0] if isinstance(key, tuple) else key) for key in loading["mismatched_keys"])
+    if missing:
+        shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        unused = sorted(loading["unexpected_keys"])
+        instead = f" It has {', '.join(unused[:3])} instead." if unused else ""
+        raise UsageError(
+            f"The encoder '{name}' lacks weights of a {type(backbone).__name__}, and would be trained from noise: {shown} "
+            f"({len(missing)} of {len(backbone.state_dict())}).{instead} Save it anew with save_pretrained, or take another."
+        )
+    unfit = [key for key, value in backbone.named_parameters() if not value.isfinite().all()]
+    if unfit:
+        raise UsageError(f"The encoder '{name}' has weights that are no finite numbers: {', '.join(unfit[:3])}.")
 
 
 def _why_not(name: str, source: str, error: Exception, hint: str) -> str:

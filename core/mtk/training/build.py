@@ -14,7 +14,7 @@ from mtk.data.augmentation import augment_split
 from mtk.data.split import Split, TaskData
 from mtk.data.tokens import TokenizedSplit
 from mtk.engine.cuda_graphs import choose_recording
-from mtk.engine.device import choose_precision
+from mtk.engine.device import autocast_of
 from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
 from mtk.events import Plan, PlannedTask, Progress
@@ -53,7 +53,7 @@ def build_training(
     encoder = load_encoder(plan.encoder.name, config.pooling, source=plan.encoder.source, hint=plan.encoder.hint)
     heads = {name: t.head for name, t in plan.tasks.items()}
     model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length).to(device)
-    model.autocast = choose_precision(config.precision, device)
+    model.autocast = autocast_of(config.precision)
     dev = {name: model.tokenize(name, d.dev) for name, d in data.items()}
     train = {name: model.tokenize(name, split) for name, split in training.items()}
     plain = why_plain(encoder.backbone, next(iter(train.values())).names)
@@ -111,7 +111,7 @@ def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str,
         parameters=sum(p.numel() for p in model.parameters()),
         combiner=plan.combiner.text,
         device=str(model.device),
-        precision="bf16" if model.autocast else "fp32",
+        precision=plan.config.precision,
         recorded=trainer.recorded,
         plain=built.plain,
         epochs=trainer.epoch_count,

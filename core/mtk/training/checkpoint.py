@@ -16,7 +16,8 @@ from typing import Literal
 import msgspec
 import safetensors.torch
 
-from mtk.engine.device import choose_device, choose_precision
+from mtk.config import Precision
+from mtk.engine.device import autocast_of, choose_device, choose_precision
 from mtk.errors import DataError, UsageError
 from mtk.host.part import Part
 from mtk.host.registry import Registry
@@ -47,6 +48,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tasks: list[Task]
     heads: dict[str, HeadCard]
     files: dict[str, str]  # path in the model's directory -> SHA-256
+    precision: Precision = "auto"  # that it was trained and evaluated in; 0.1 did not say
 
 
 def save(model: Model, heads: Mapping[str, Part], directory: Path) -> None:
@@ -62,6 +64,7 @@ def save(model: Model, heads: Mapping[str, Part], directory: Path) -> None:
         format=1,
         pooling=model.encoder.pooling,
         max_length=model.max_length,
+        precision="fp32" if model.autocast is None else "bf16",
         tasks=list(model.tasks.values()),
         heads={
             task: HeadCard(p.component.name, p.spec.options, p.component.package, p.component.version)
@@ -78,10 +81,11 @@ def load(
     path: str | Path,
     *,
     device: str = "auto",
-    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    precision: Precision | None = None,
     registry: Registry | None = None,
 ) -> Model:
-    """The model of a run, ready to predict. `path` is a run's directory, or the `model` directory in it.
+    """The model of a run, ready to predict. `path` is a run's directory, or the `model` directory in it. It
+    computes in the precision that the run had, or in another one: `precision`.
 
     Raises DataError where it is no such directory, or one that was truncated or edited; UsageError where a head's plugin
     is missing or the device is not there.
@@ -110,7 +114,7 @@ def load(
                 f"{file} does not fit the head '{head.name}': it was saved with {head.package} {head.version}, and "
                 f"{installed.package} {installed.version} is installed. {error}"
             ) from error
-    model.autocast = choose_precision(precision, place)
+    model.autocast = autocast_of(choose_precision(precision or card.precision, place))
     return model.to(place).eval()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 import building
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import (
     AutoTokenizer,
@@ -138,3 +140,43 @@ def test_minilm_knows_which_sentences_are_alike() -> None:
     u, v, w = encoder(inputs(encoder, texts)).embedding
     assert torch.cosine_similarity(u, v, dim=0) > 0.7
     assert torch.cosine_similarity(u, w, dim=0) < 0.2
+
+
+def renamed(weights: dict[str, Tensor], kind: str) -> dict[str, Tensor]:
+    match kind:
+        case "other names":
+            return {f"trunk.{name}": value for name, value in weights.items()}
+        case "a layer missing":
+            return {name: value for name, value in weights.items() if "layer.1." not in name}
+        case "other shapes":
+            return {name: value[:-1] if "word_embeddings" in name else value for name, value in weights.items()}
+        case _:
+            return {"nothing": torch.zeros(1)}
+
+
+@pytest.mark.parametrize("kind", ["other names", "a layer missing", "other shapes", "none"])
+def test_an_encoder_whose_weights_are_not_there_is_refused(tiny_encoder: Path, tmp_path: Path, kind: str) -> None:
+    directory = shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    weights = load_file(directory / "model.safetensors")
+    save_file(renamed(weights, kind), directory / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(mtk.UsageError) as caught:
+        load_encoder(str(directory), "mean")
+    message = str(caught.value)
+    assert "would be trained from noise" in message
+    assert "encoder.layer.1.attention" in message if kind == "a layer missing" else "embeddings" in message
+
+
+def test_an_encoder_of_no_numbers_is_refused(tiny_encoder: Path, tmp_path: Path) -> None:
+    directory = shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    weights = load_file(directory / "model.safetensors")
+    weights["embeddings.LayerNorm.bias"][3] = float("nan")
+    save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(mtk.UsageError, match=r"no finite numbers: embeddings\.LayerNorm\.bias"):
+        load_encoder(str(directory), "mean")
+
+
+def test_an_adapter_is_no_encoder(tiny_encoder: Path, tmp_path: Path) -> None:
+    directory = shutil.copytree(tiny_encoder, tmp_path / "adapter")
+    (directory / "adapter_config.json").write_text("{}")
+    with pytest.raises(mtk.UsageError, match="merge_and_unload"):
+        load_encoder(str(directory), "mean")
