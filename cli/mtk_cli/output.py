@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 import click
+import msgspec
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -20,7 +20,8 @@ def stdout() -> Console:
 
 
 def print_json(record: Any) -> None:
-    click.echo(json.dumps(record, indent=2, ensure_ascii=False, default=str))
+    """One document. A number that is none, which JSON has no word for, is null."""
+    click.echo(msgspec.json.format(msgspec.json.encode(record, enc_hook=str)).decode())
 
 
 def table(*columns: str) -> Table:

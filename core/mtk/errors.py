@@ -22,6 +22,10 @@ class DataError(MtkError):
     """Something read that is not as it should be: a corpus, a run directory, a model."""
 
 
+class NonFiniteError(MtkError):
+    """Training came to a number that is infinite or NaN. The weights are as they were before that."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the nearest known ones, or else all of them."""
     known = sorted(known)

@@ -95,6 +95,7 @@ class TokenizedSplit:
         ways = {"joint": [split.texts], "separate": [apart], "both": [apart, split.texts]}
         columns = ways[pair_encoding] if len(split.texts) == 2 else [split.texts]
         self.ids = split.ids
+        self.source = split.source
         self.readings = [Sequences(texts, tokenizer, max_length, device) for texts in columns]
         self._counts = [len(reading.lengths) // max(1, len(split)) for reading in self.readings]
         labels = split.labels if split.labels is not None else [float("nan")] * len(split)

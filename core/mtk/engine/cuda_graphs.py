@@ -48,9 +48,15 @@ class CudaGraph:
     def replay(self) -> Outcome:
         self._graph.replay()
         outcome = self._outcome  # which the next replay overwrites
-        own = {name: value.clone() for name, value in outcome.own_losses.items()}
-        copies = [None if t is None else t.clone() for t in (outcome.gramian, outcome.decision)]
-        return Outcome(outcome.tasks, outcome.losses.clone(), own, *copies)
+        return Outcome(
+            tasks=outcome.tasks,
+            losses=outcome.losses.clone(),
+            own_losses={name: value.clone() for name, value in outcome.own_losses.items()},
+            gramian=None if outcome.gramian is None else outcome.gramian.clone(),
+            decision=None if outcome.decision is None else outcome.decision.clone(),
+            finite=outcome.finite.clone(),
+            largest=None if outcome.largest is None else outcome.largest.clone(),
+        )
 
 
 class RecordedSteps:

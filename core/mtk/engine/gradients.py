@@ -42,6 +42,8 @@ class Outcome:
     own_losses: dict[str, Tensor]  # "task/name" -> [], of each loss that a head has of its own
     gramian: Tensor | None  # [T, T], or [L, T, T] by layer, where one was computed
     decision: Tensor | None  # what the combiner made of them: weights, or its gradient's norm []; None for a plain sum
+    finite: Tensor  # [], bool: whether the losses and the gradient of encoder and heads are
+    largest: Tensor | None = None  # [], of the tasks' gradients the largest entry, where the combiner got those
 
 
 _DECISIONS: dict[type[Combiner], tuple[str, str]] = {
@@ -108,8 +110,8 @@ class Engine:
             return
         method, gave = next(names for kind, names in _DECISIONS.items() if isinstance(self.combiner, kind))
         for outcome, decision in decided:
-            given = outcome.losses if outcome.gramian is None else outcome.gramian
-            if given.isfinite().all() and not decision.isfinite().all():
+            told = (outcome.losses, outcome.gramian, outcome.largest)
+            if all(given is None or given.isfinite().all() for given in told) and not decision.isfinite().all():
                 reason = f"its {method} promises finite numbers, and gave {gave} {decision.tolist()}"
                 raise broken(self.combiner, method, reason)
 
@@ -131,10 +133,10 @@ class Engine:
         else:
             losses, own = self._passed_one_by_one(batches)
         if rows:
-            self._give(rows, torch.ones(1, device=losses.device))
-        elif self.clip_norm:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
-        return Outcome(tuple(batches), losses, own, None, slopes)
+            norm = self._give(rows, torch.ones(1, device=losses.device))
+        else:
+            norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm or torch.inf)
+        return Outcome(tuple(batches), losses, own, None, slopes, _finite(losses, norm))
 
     def _a_gradient_each(self, batches: Mapping[str, Parts]) -> Outcome:
         """The encoder gets what is decided of the rows, or of their Gramian."""
@@ -149,20 +151,29 @@ class Engine:
             gramian = self._gramian(rows, count)
             if isinstance(combiner, GradientCombiner):
                 gradients = rows.gradients(count)
+                largest = torch.linalg.vector_norm(gradients, torch.inf)
                 gradient = call(combiner, "combine", gradients=gradients, step=step)
                 tensor(combiner, "combine", gradient, gradients[0].shape, gradients.device)
                 decision = torch.linalg.vector_norm(gradient)
-                rows.give(gradient * self._clipped(decision) if self.clip_norm else gradient)
-                return Outcome(step.tasks, losses, own, gramian, decision)
+                norm = self._total_norm(decision)
+                rows.give(gradient * self._clipped(norm) if self.clip_norm else gradient)
+                return Outcome(step.tasks, losses, own, gramian, decision, _finite(losses, norm), largest)
             if isinstance(combiner, GramianCombiner):
                 assert gramian is not None
                 given = gramian.sum(dim=0) if combiner.scope == "encoder" and gramian.ndim == 3 else gramian
-                weights = call(combiner, "weights", gramian=given, step=step)
-                tensor(combiner, "weights", weights, given.shape[:-1], losses.device)
+                weights = self._weights(combiner, given, step)
         if isinstance(combiner, LossCombiner):
             weights = _slopes(combiner, losses, step)
-        self._give(rows, weights.detach(), gramian)
-        return Outcome(step.tasks, losses, own, gramian, weights)
+        norm = self._give(rows, weights.detach(), gramian)
+        return Outcome(step.tasks, losses, own, gramian, weights, _finite(losses, norm))
+
+    def _weights(self, combiner: GramianCombiner, gramian: Tensor, step: Step) -> Tensor:
+        """A solver on the host is not asked about a Gramian of no numbers: it would raise, and is not to blame."""
+        if combiner.uses_host and not gramian.isfinite().all():
+            return gramian[..., 0] * torch.nan
+        weights = call(combiner, "weights", gramian=gramian, step=step)
+        found: Tensor = tensor(combiner, "weights", weights, gramian.shape[:-1], gramian.device)
+        return found
 
     def _step(self, batches: Mapping[str, Parts], losses: Tensor) -> Step:
         """What a combiner may know. Numbers are filled in and not copied, which a recorded step could not do."""
@@ -179,23 +190,28 @@ class Engine:
         return rows.gramian(count) if "encoder" in scopes else None
 
     @torch.no_grad()
-    def _give(self, rows: TaskGradients, weights: Tensor, gramian: Tensor | None = None) -> None:
-        """Let the weighted sum of the rows be the encoder's gradient; `weights` [T], or [L, T] with a Gramian [L, T, T]. Its
-        norm follows from the Gramian, so that clipping costs no further pass over it."""
+    def _give(self, rows: TaskGradients, weights: Tensor, gramian: Tensor | None = None) -> Tensor:
+        """Let the weighted sum of the rows be the encoder's gradient; `weights` [T], or [L, T] with a Gramian [L, T, T]. The
+        norm [] of the gradient of encoder and heads before it is clipped follows from the Gramian, and costs no further
+        pass over it."""
         weights = weights.to(rows.matrix.dtype)
-        if self.clip_norm:
-            gramian = rows.gramian(weights.shape[-1]) if gramian is None else gramian
-            of_layers = weights if gramian.ndim == weights.ndim + 1 else weights.expand(len(gramian), -1)
-            square = torch.einsum("...i,...ij,...j->", of_layers, gramian, of_layers)
-            weights = weights * self._clipped(square.clamp_min(0).sqrt())
-        rows.give_combined(weights)
+        gramian = rows.gramian(weights.shape[-1]) if gramian is None else gramian
+        of_layers = weights if gramian.ndim == weights.ndim + 1 else weights.expand(len(gramian), -1)
+        square = torch.einsum("...i,...ij,...j->", of_layers, gramian, of_layers)
+        norm = self._total_norm(square.clamp_min(0).sqrt())
+        rows.give_combined(weights * self._clipped(norm) if self.clip_norm else weights)
+        return norm
+
+    def _total_norm(self, norm: Tensor) -> Tensor:
+        """That of the gradient of encoder and heads, where the encoder's is `norm`."""
+        heads = [p.grad for p in self.model.heads.parameters() if p.grad is not None]
+        return torch.hypot(norm, nn.utils.get_total_norm(heads))
 
     def _clipped(self, norm: Tensor) -> Tensor:
-        """Clip the heads' gradients, and what that of the encoder, which is `norm` long, is to be multiplied with."""
+        """Clip the heads' gradients, where `norm` is that of the whole gradient; the factor [] for that of the encoder."""
         heads = [p for p in self.model.heads.parameters() if p.grad is not None]
-        total = torch.hypot(norm, nn.utils.get_total_norm([p.grad for p in heads if p.grad is not None]))
-        nn.utils.clip_grads_with_norm_(heads, self.clip_norm, total)
-        return (self.clip_norm / (total + 1e-6)).clamp_max(1)
+        nn.utils.clip_grads_with_norm_(heads, self.clip_norm, norm)
+        return (self.clip_norm / (norm + 1e-6)).clamp_max(1)
 
     def _passed_one_by_one(
         self, batches: Mapping[str, Parts], rows: TaskGradients | None = None
@@ -259,6 +275,10 @@ class Engine:
             self._rows = TaskGradients(self._layers, count, self._packing.tables if self._packing else ())
         self._rows.clear()
         return self._rows
+
+
+def _finite(losses: Tensor, norm: Tensor) -> Tensor:
+    return losses.isfinite().all() & norm.isfinite()
 
 
 def _slopes(combiner: LossCombiner, losses: Tensor, step: Step) -> Tensor:

@@ -14,7 +14,7 @@ from mtk.calling.failures import broken, call, tensor
 from mtk.data.batches import by_length
 from mtk.data.split import Split
 from mtk.data.tokens import Batch, TokenizedSplit
-from mtk.errors import UsageError, nearest
+from mtk.errors import NonFiniteError, UsageError, nearest
 from mtk.head import Encoding, Head, PairEncoding
 from mtk.model.encoder import Encoder
 from mtk.task import Task
@@ -99,8 +99,14 @@ class Model(nn.Module):
         predictions = torch.empty(len(tokens))
         for examples in by_length(tokens.lengths, EVALUATION_BATCH):
             logits = self(task, tokens.batch(examples))
-            predictions[examples] = self.tasks[task].kind.predict(logits).cpu()
+            predicted = torch.where(logits.isfinite().all(dim=1), self.tasks[task].kind.predict(logits), torch.nan)
+            predictions[examples] = predicted.cpu()
         self.train(was_training)
+        if unfit := torch.isnan(predictions).nonzero().flatten().tolist():
+            raise NonFiniteError(
+                f"The model's logits for task '{task}' are no finite numbers on {len(unfit)} of {len(tokens)} rows, such as "
+                f"{tokens.ids[unfit[0]]} of {tokens.source}."
+            )
         return predictions
 
     def predict(self, task: str, texts: Sequence[str] | Sequence[tuple[str, str]]) -> list[str | float]:

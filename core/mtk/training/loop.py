@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from mtk.errors import NonFiniteError
 from mtk.events import Evaluation, Result
 from mtk.metrics import average
 from mtk.training.build import Training
@@ -16,8 +17,8 @@ def train_and_keep(training: Training, directory: RunDirectory, evaluated: Calla
     """Train epoch after epoch, evaluate after each, and keep the best model so far in `directory`. `evaluated` hears of each
     evaluation.
 
-    Ctrl-C ends it early, with the best model so far, or else with the one that there is. What else is raised goes through,
-    and takes the directory with it if it holds no model yet.
+    Ctrl-C, and a loss or a gradient that is not finite, end it early, with the best model so far, or else with the one that
+    there is. What else is raised goes through, and takes the directory with it if it holds no model yet.
     """
     model, trainer = training.model, training.trainer
     began, best, interrupted = time.perf_counter(), None, False
@@ -25,7 +26,7 @@ def train_and_keep(training: Training, directory: RunDirectory, evaluated: Calla
         for epoch in trainer.epochs():
             metrics, predictions = evaluate_splits(model, training.dev)
             score = average(metrics)
-            is_best = best is None or score > best.average
+            is_best = best is None or not score <= best.average  # anything is better than NaN
             evaluation = Evaluation(step=trainer.step, epoch=epoch, metrics=metrics, average=score, best=is_best)
             if is_best:
                 best = evaluation
@@ -35,6 +36,11 @@ def train_and_keep(training: Training, directory: RunDirectory, evaluated: Calla
         interrupted = True
         if best is None:
             directory.keep(model, {}, {})
+    except NonFiniteError as error:
+        if best is None:
+            directory.keep(model, {}, {})
+        kept = f"the best model so far, of epoch {best.epoch}" if best else "the model as it was before, not yet evaluated"
+        raise NonFiniteError(f"{error} {directory.path} holds {kept}.") from error
     except BaseException:
         if best is None:
             directory.remove()  # nothing half-written stays behind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -18,9 +18,12 @@ class Telemetry:
     def __init__(self, layers: Sequence[str]) -> None:
         self._layers = layers
         self._outcomes: list[Outcome] = []
+        self._examples: list[Mapping[str, Sequence[int]]] = []
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: Outcome, examples: Mapping[str, Sequence[int]]) -> None:
+        """What a step told, and the numbers of the examples that it was made on, by task."""
         self._outcomes.append(outcome)
+        self._examples.append(examples)
 
     def __bool__(self) -> bool:
         return bool(self._outcomes)
@@ -30,8 +33,16 @@ class Telemetry:
         """Those that were added since `clear`."""
         return self._outcomes
 
+    def nonfinite(self) -> tuple[int, Outcome, Mapping[str, Sequence[int]]] | None:
+        """The first step since `clear` whose losses or gradient are not finite, counted from 0; None if there is none."""
+        if not self or torch.stack([outcome.finite for outcome in self._outcomes]).all():
+            return None
+        number = [bool(outcome.finite) for outcome in self._outcomes].index(False)
+        return number, self._outcomes[number], self._examples[number]
+
     def clear(self) -> None:
         self._outcomes.clear()
+        self._examples.clear()
 
     def losses(self) -> dict[str, float]:
         """task -> its loss."""

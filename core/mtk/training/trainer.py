@@ -16,6 +16,7 @@ from mtk.data.tokens import Batch, TokenizedSplit
 from mtk.engine.cuda_graphs import LENGTHS, RecordedSteps, Step
 from mtk.engine.gradients import Engine, Outcome, Parts
 from mtk.events import Progress
+from mtk.training.nonfinite import describe, update
 from mtk.training.optimizer import build_optimizer
 from mtk.training.schedule import build_schedule
 from mtk.training.telemetry import Telemetry
@@ -78,9 +79,13 @@ class Trainer:
         began = reported = time.perf_counter()
         seen = 0
         for turn in islice(cycle(self.turns), min(self.steps_per_epoch, self.steps - self.step)):
-            batches = {task: self._parts(task, next(streams[task])) for task in turn}
-            self._telemetry.add(self.optimize(batches))
+            examples = {task: next(streams[task]) for task in turn}
+            batches = {task: self._parts(task, numbers) for task, numbers in examples.items()}
+            outcome = self.optimize(batches)
+            self._telemetry.add(outcome, examples)
             self.step += 1
+            if self.model.device.type == "cpu" and not outcome.finite:  # a device is only asked with every report
+                self._check_finite()
             seen += sum(len(part) for parts in batches.values() for part in parts)
             now = time.perf_counter()
             if now - reported >= REPORT_SECONDS:
@@ -91,9 +96,17 @@ class Trainer:
         self.seconds += time.perf_counter() - began
         self.examples += seen
 
+    def _check_finite(self) -> None:
+        """Raises NonFiniteError for a step since the last report that made no update."""
+        if found := self._telemetry.nonfinite():
+            number, outcome, examples = found
+            self.engine.check([outcome])  # of what is finite the combiner made something that is not
+            since = len(self._telemetry.outcomes)
+            raise describe(self.step - since + number + 1, outcome, examples, self.train)
+
     def _make_step(self, batches: Mapping[str, Parts]) -> Outcome:
         outcome = self.engine.backward(batches)
-        self.optimizer.step()
+        update(self.optimizer, outcome.finite)
         self.combiner.zero_grad(set_to_none=True)
         self.engine.release()
         return outcome
@@ -116,6 +129,7 @@ class Trainer:
 
     def _progress(self, examples_per_second: float) -> Progress:
         telemetry = self._telemetry
+        self._check_finite()
         self.engine.check(telemetry.outcomes)
         progress = Progress(
             step=self.step,
