@@ -121,13 +121,14 @@ class Engine:
         slopes = None
         if not combiner.additive:
             scales = [torch.ones((), device=self.model.device) for _ in batches]
-            found = self._forward({task: parts[0] for task, parts in batches.items()}, [0] * len(batches), scales)
-            losses = torch.stack([loss.total.detach() for loss in found])
-            own = {f"{task}/{name}": v for task, loss in zip(batches, found, strict=True) for name, v in loss.own.items()}
+            whole = {task: parts[0] for task, parts in batches.items()}
+            found = self._forward(whole, dict.fromkeys(batches, 0), dict(zip(batches, scales, strict=True)))
+            losses = torch.stack([found[task].total.detach() for task in batches])
+            own = {f"{task}/{name}": value for task in batches for name, value in found[task].own.items()}
             slopes = _slopes(combiner, losses, self._step(batches, losses))
             for scale, slope in zip(scales, slopes, strict=True):
                 scale.copy_(slope)
-            torch.autograd.backward([loss.total for loss in found])
+            torch.autograd.backward([found[task].total for task in batches])
         elif self.packed:
             losses, own = self._passed(batches)
         else:
@@ -217,57 +218,57 @@ class Engine:
         self, batches: Mapping[str, Parts], rows: TaskGradients | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """As `_passed`, a task after the other; with `rows`, each one's gradient is moved to its row."""
-        losses, own = [], {}
-        for row, (task, parts) in enumerate(batches.items()):
-            loss, of_head = self._passed({task: parts})
-            losses.append(loss)
+        losses, own = {}, {}
+        for task in sorted(batches):  # see `_forward`
+            losses[task], of_head = self._passed({task: batches[task]})
             own.update(of_head)
             if rows:
-                rows.take(row)
-        return torch.cat(losses), own
+                rows.take(list(batches).index(task))
+        return torch.cat([losses[task] for task in batches]), own
 
     def _passed(
         self, batches: Mapping[str, Parts], row_of: Sequence[int] | None = None, *, backward: bool = True
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean losses [T] of the tasks' whole batches and the heads' own, their gradients added to what is there: the
         tasks together, part after part."""
-        row_of = row_of or [0] * len(batches)
+        row = dict(zip(batches, row_of or [0] * len(batches), strict=True))
         losses = {task: torch.zeros((), device=self.model.device) for task in batches}
         own: dict[str, Tensor] = {}
         for number in range(max(map(len, batches.values()))):
             turn = {task: parts[number] for task, parts in batches.items() if number < len(parts)}
-            rows = [row for row, parts in zip(row_of, batches.values(), strict=True) if number < len(parts)]
-            shares = []
-            for (task, part), loss in zip(turn.items(), self._forward(turn, rows), strict=True):
-                share = len(part) / sum(map(len, batches[task]))
-                shares.append(loss.total * share)
+            shares = {}
+            for task, loss in self._forward(turn, row).items():
+                share = len(turn[task]) / sum(map(len, batches[task]))
+                shares[task] = loss.total * share
                 for name, value in loss.own.items():
                     own[f"{task}/{name}"] = own.get(f"{task}/{name}", 0) + value * share
             if backward:
-                torch.autograd.backward(shares)
-            for task, share_of_loss in zip(turn, shares, strict=True):
+                torch.autograd.backward(list(shares.values()))
+            for task, share_of_loss in shares.items():
                 losses[task] = losses[task] + share_of_loss.detach()
         return torch.stack(list(losses.values())), own
 
     def _forward(
-        self, batches: Mapping[str, Batch], row_of: Sequence[int], scales: Sequence[Tensor | None] | None = None
-    ) -> list[Loss]:
-        """The tasks' losses, with their graphs."""
-        model, scales = self.model, scales or [None] * len(batches)
+        self, batches: Mapping[str, Batch], row_of: Mapping[str, int], scales: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Loss]:
+        """The tasks' losses, with their graphs. The tasks go in the order of their names, so that what is drawn for their
+        dropout does not depend on that in which a file or a turn has them."""
+        model, scales, names = self.model, scales or {}, sorted(batches)
         if not (self._packing and self._rows):
-            return [model.loss(task, batch, scale) for (task, batch), scale in zip(batches.items(), scales, strict=True)]
-        readings = [reading.inputs for batch in batches.values() for reading in batch.readings]
-        rows = [row for row, batch in zip(row_of, batches.values(), strict=True) for _ in batch.readings]
+            return {task: model.loss(task, batches[task], scales.get(task)) for task in names}
+        readings = [reading.inputs for task in names for reading in batches[task].readings]
+        rows = [row_of[task] for task in names for _ in batches[task].readings]
+        losses = {}
         with model.computing():
             states = iter(self._packing(readings, self._rows, rows))
-            losses = []
-            for (task, batch), scale in zip(batches.items(), scales, strict=True):
+            for task in names:
+                own = batches[task].readings
                 encodings = [
-                    model.encoder.encoding(tokens, reading.inputs["attention_mask"], scale)
-                    for tokens, reading in zip(islice(states, len(batch.readings)), batch.readings, strict=True)
+                    model.encoder.encoding(tokens, reading.inputs["attention_mask"], scales.get(task))
+                    for tokens, reading in zip(islice(states, len(own)), own, strict=True)
                 ]
-                losses.append(model.loss_of(task, batch, encodings))
-            return losses
+                losses[task] = model.loss_of(task, batches[task], encodings)
+        return losses
 
     def _cleared_rows(self, count: int) -> TaskGradients:
         """At least so many rows."""

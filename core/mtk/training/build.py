@@ -49,10 +49,9 @@ def build_training(
     config = plan.config
     combiner = build_combiner(plan)
     record = choose_recording(config.compile, device, plan.combiner.text, uses_host=combiner.uses_host)
-    torch.manual_seed(config.seed)
     encoder = load_encoder(plan.encoder.name, config.pooling, source=plan.encoder.source, hint=plan.encoder.hint)
     heads = {name: t.head for name, t in plan.tasks.items()}
-    model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length).to(device)
+    model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length, config.seed).to(device)
     model.autocast = autocast_of(config.precision)
     dev = {name: model.tokenize(name, d.dev) for name, d in data.items()}
     train = {name: model.tokenize(name, split) for name, split in training.items()}
@@ -60,12 +59,19 @@ def build_training(
     dry_run(model, build_combiner(plan).to(device), train, packed=plain is None)
     engine = Engine(model, combiner.to(device), packed=plain is None, clip_norm=config.clip_norm, cosines=config.cosines)
     sizes = {name: t.batch_size for name, t in plan.tasks.items()}
+    torch.manual_seed(config.seed)  # of dropout, and of a combiner that draws
     return Training(model, Trainer(engine, train, sizes, config, report=report, record=record), dev, plain)
 
 
-def build_model(encoder: Encoder, tasks: Sequence[Task], heads: Mapping[str, Part], max_length: int) -> Model:
-    """An encoder with fresh heads, by task. Raises UsageError where one cannot be built."""
-    return Model(encoder, tasks, {task.name: _build_head(heads[task.name], encoder, task) for task in tasks}, max_length)
+def build_model(encoder: Encoder, tasks: Sequence[Task], heads: Mapping[str, Part], max_length: int, seed: int = 0) -> Model:
+    """An encoder with fresh heads, by task. Each begins from random numbers of its own task's, whatever other tasks there
+    are. Raises UsageError where one cannot be built."""
+    built = {}
+    for task in tasks:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(Random(f"{seed} {task.name} head").getrandbits(63))
+            built[task.name] = _build_head(heads[task.name], encoder, task)
+    return Model(encoder, tasks, built, max_length)
 
 
 def build_combiner(plan: RunPlan) -> Combiner:

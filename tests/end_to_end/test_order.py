@@ -1,0 +1,43 @@
+"""A task is trained alike whatever the order in which a file has the tasks, and heads begin alike whoever is beside them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import mtk
+
+
+def reversed_tasks(corpus: Path, to: Path) -> Path:
+    shutil.copytree(corpus, to)
+    tables = (to / "tasks.toml").read_text().split("\n\n")
+    (to / "tasks.toml").write_text("\n\n".join(reversed(tables)))
+    return to
+
+
+@pytest.mark.parametrize("combiner", ["sum", "multitask-toolkit/mean"])
+def test_the_order_of_a_file_does_not_matter(tiny_corpus: Path, tiny_encoder: Path, tmp_path: Path, combiner: str) -> None:
+    losses = []
+    for number, corpus in enumerate((tiny_corpus, reversed_tasks(tiny_corpus, tmp_path / "reversed"))):
+        result = mtk.run(
+            data=str(corpus), encoder=str(tiny_encoder), combiner=combiner, out=tmp_path / str(number), epochs=2,
+            batch_size=8, device="cpu", precision="fp32", dropout=0.2, augment={"sst": "random-swap"},
+        )  # fmt: skip
+        lines = [json.loads(line) for line in (result.out / "metrics.jsonl").read_text().splitlines()]
+        losses.append([line["losses"] for line in lines if line["event"] == "progress"][-1])
+    assert list(losses[0]) == list(reversed(losses[1]))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_a_head_begins_alike_whoever_is_beside_it(tiny_encoder: Path) -> None:
+    import building
+    from learnable import KINDS, make_task
+
+    tasks = [make_task(name, kind, pair=False) for name, kind in zip("abc", KINDS, strict=True)]
+    together, alone = building.model(tiny_encoder, tasks, "linear"), building.model(tiny_encoder, tasks[1:2], "linear")
+    for one, other in zip(together.head("b").parameters(), alone.head("b").parameters(), strict=True):
+        assert torch.equal(one, other)
