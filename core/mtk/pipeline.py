@@ -1,27 +1,23 @@
-"""From a configuration to a result: the one place where everything meets."""
+"""From a configuration to a result: the one place where everything meets.
+
+What takes seconds to import is imported by the functions here after the plan is made, so that a mistake in it is answered
+before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from mtk.config import Precision, RunConfig, check, read_config
-from mtk.data.split import Split, TaskData
+from mtk.data.split import Split
 from mtk.data.tasks_toml import read_layout, read_task
-from mtk.engine.device import choose_device, choose_precision, out_of_memory_explained
 from mtk.errors import DataError, UsageError, nearest
 from mtk.events import Result
-from mtk.host.listeners import Listeners
 from mtk.host.registry import Registry
 from mtk.metrics import Metrics
-from mtk.model.multitask import Model
-from mtk.plan import RunPlan, find_data, plan_run
-from mtk.training import checkpoint
-from mtk.training.build import augment, build_training, describe
-from mtk.training.evaluation import evaluate_splits
-from mtk.training.loop import train_and_keep
-from mtk.training.run_directory import RunDirectory
+from mtk.plan import find_data, plan_run
 
 
 def run(
@@ -41,6 +37,13 @@ def run(
     """
     registry = registry or Registry()
     plan = plan_run(check(settings) if config is None else config, registry)
+
+    from mtk.engine.device import choose_device, choose_precision, out_of_memory_explained
+    from mtk.host.listeners import Listeners
+    from mtk.training.build import augment, build_training, describe
+    from mtk.training.loop import predict_tests, train_and_keep
+    from mtk.training.run_directory import RunDirectory
+
     device = choose_device(plan.config.device)
     plan = plan.computing_in(choose_precision(plan.config.precision, device))
     hearing = Listeners(registry, plan.listeners)
@@ -55,7 +58,7 @@ def run(
         hearing.tell("mtk_run_started", plan=describe(plan, data, training, built, directory.path))
         result = train_and_keep(built, directory, lambda e: hearing.tell("mtk_evaluated", evaluation=e))
         if not result.interrupted:
-            _predict_tests(plan, data, built.model, directory, result, registry)
+            predict_tests(built.model, data, directory, result, registry)
     hearing.tell("mtk_run_finished", result=result)
     return result
 
@@ -71,6 +74,10 @@ def evaluate(
 ) -> Metrics:
     """The metrics of a run's model on a split of the data that it was trained on, or of other data with the same tasks; in
     the precision of the run, or another one."""
+    from mtk.engine.device import out_of_memory_explained
+    from mtk.training import checkpoint
+    from mtk.training.evaluation import evaluate_splits
+
     config = check(read_config(Path(path) / "config.toml"))
     registry = Registry()
     model = checkpoint.load(path, device=device, precision=precision, registry=registry)
@@ -92,15 +99,3 @@ def evaluate(
         raise DataError(f"No task has a {split} split with labels.")
     with out_of_memory_explained():
         return evaluate_splits(model, {name: model.tokenize(name, chosen) for name, chosen in splits.items()})[0]
-
-
-def _predict_tests(
-    plan: RunPlan, data: Mapping[str, TaskData], model: Model, directory: RunDirectory, result: Result, registry: Registry
-) -> None:
-    """What the best model says of the test files."""
-    tests = {name: d.test for name, d in data.items() if d.test is not None}
-    if tests and (result.best is None or result.best.step != result.steps):
-        model = checkpoint.load(directory.model, device=str(model.device), registry=registry)
-    for name, test in tests.items():
-        predictions = model.predict_split(name, model.tokenize(name, test))
-        directory.write_predictions(model.tasks[name], "test", test.ids, predictions)

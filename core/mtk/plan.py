@@ -4,7 +4,6 @@ asks whether a setting is for all tasks or for one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -71,9 +70,23 @@ class RunPlan:
         return list(dict.fromkeys(part.component.name for part in (self.combiner, *(t.head for t in self.tasks.values()))))
 
 
+def check_names(config: RunConfig, registry: Registry) -> None:
+    """Whether everything that `config` names exists. Nothing heavy is imported for it, so that a slip of the pen is answered
+    at once. Raises as `plan_run` does."""
+    names = list(read_layout(find_data(config.data, registry)))
+    for field in ("heads", "augment", "batch_size", "limit"):
+        _by_task(field, getattr(config, field), names)
+    for kind, name in _named(config):
+        if kind not in ("tasks", "encoder"):
+            registry.find(kind, name)
+    if not registry.offers("encoder", config.encoder) and not Path(config.encoder).is_dir() and _is_path(config.encoder):
+        raise UsageError(f"--encoder: there is no directory {config.encoder}.")
+
+
 def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
     """Find every part that `config` names, and read its options. Raises UsageError for what does not exist or does not fit,
     DataError for a directory of tasks with anything wrong in it."""
+    check_names(config, registry)
     layout = read_layout(find_data(config.data, registry))
     names = list(layout)
     heads = _by_task("heads", config.heads, names)
@@ -159,23 +172,32 @@ def _recorded(kind: Kind, name: str, registry: Registry) -> str:
     return str(Path(name).resolve()) if Path(name).is_dir() else name
 
 
-def _ambiguous(config: RunConfig, registry: Registry) -> list[str]:
-    """A line for each name that was written without its package and that another package offers too."""
-    asked: Mapping[Kind, Any] = {
+def _named(config: RunConfig) -> list[tuple[Kind, str]]:
+    """What `config` names, of which kind, as it is written there; without options."""
+    specs: dict[Kind, Any] = {
         "head": config.heads,
         "combiner": config.combiner,
         "augmenter": config.augment,
         "listener": config.listen,
-        "encoder": config.encoder,
-        "tasks": config.data,
     }
-    lines = {}
-    for kind, setting in asked.items():
+    found: list[tuple[Kind, str]] = [("tasks", config.data), ("encoder", config.encoder)]
+    for kind, setting in specs.items():
         texts = setting.values() if isinstance(setting, dict) else setting if isinstance(setting, list) else [setting]
-        for text in texts:
-            name = text if kind in ("tasks", "encoder") else Spec.parse(text).name if text else ""
-            twins = registry.twins(kind, name) if name and "/" not in name else []
-            if twins:
-                others = " and ".join(c.qualified for c in twins)
-                lines[kind, name] = f"{kind} {name} is mtk's own; there is {others} too, which is asked for by that name"
-    return list(lines.values())
+        found += [(kind, Spec.parse(text).name) for text in texts if text]
+    return found
+
+
+def _ambiguous(config: RunConfig, registry: Registry) -> list[str]:
+    """A line for each name that was written without its package and that another package offers too."""
+    lines = []
+    for kind, name in dict.fromkeys(_named(config)):
+        twins = registry.twins(kind, name) if "/" not in name else []
+        if twins:
+            others = " and ".join(c.qualified for c in twins)
+            lines.append(f"{kind} {name} is mtk's own; there is {others} too, which is asked for by that name")
+    return lines
+
+
+def _is_path(name: str) -> bool:
+    """Whether it can only be a directory: an id of the hub is a name, or an organisation and a name."""
+    return name.startswith((".", "~", "/")) or name.count("/") > 1 or "\\" in name

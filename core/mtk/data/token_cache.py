@@ -18,7 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 LIMIT = 1 << 30  # bytes in all; beyond that, what has not been used for longest goes
-_FORMAT = b"1"  # of what is kept; another one, and nothing kept before is found
+_FORMAT = b"2"  # of what is kept; another one, and nothing kept before is found
 _DIGEST = 32  # bytes, at the beginning of a file: of the rest
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -19,7 +19,7 @@ from mtk.head import PairEncoding
 
 FEWEST_KEPT = 500  # texts: fewer are made in some 0.02 s, and every prediction of a few texts would leave a file
 _AT_ONCE = 10_000  # texts, between which what the tokenizer says of them beside their ids is let go
-_LENGTHS = "row_lengths"  # beside the names of the tokenizer's outputs
+_LENGTHS, _UNCUT = "row_lengths", "uncut_lengths"  # beside the names of the tokenizer's outputs
 
 
 Inputs = dict[str, Tensor]
@@ -53,7 +53,7 @@ class Sequences:
 
     def __init__(self, columns: Sequence[Sequence[str]], tokenizer: Any, max_length: int, device: torch.device) -> None:
         tokens = tokenize(columns, tokenizer, max_length)
-        lengths = tokens.pop(_LENGTHS).long()
+        lengths, self.uncut_lengths = tokens.pop(_LENGTHS).long(), tokens.pop(_UNCUT)
         self.lengths: list[int] = lengths.tolist()
         self._max_length = max_length
         self._pad = {name: tokenizer.pad_token_id if name == "input_ids" else 0 for name in tokens}
@@ -95,6 +95,7 @@ class TokenizedSplit:
         ways = {"joint": [split.texts], "separate": [apart], "both": [apart, split.texts]}
         columns = ways[pair_encoding] if len(split.texts) == 2 else [split.texts]
         self.ids = split.ids
+        self.max_length = max_length
         self.source = split.source
         self.readings = [Sequences(texts, tokenizer, max_length, device) for texts in columns]
         self._counts = [len(reading.lengths) // max(1, len(split)) for reading in self.readings]
@@ -110,6 +111,17 @@ class TokenizedSplit:
     def names(self) -> list[str]:
         """The names of what the tokenizer gives."""
         return self.readings[0].names
+
+    def cut(self) -> str | None:
+        """How many sequences were longer than may be, in a sentence that says which length would hold 99 %; None if none
+        was."""
+        uncut = torch.cat([reading.uncut_lengths for reading in self.readings])
+        count = int((uncut > self.max_length).sum())
+        if not count:
+            return None
+        holding = int(uncut.sort().values[min(len(uncut) - 1, int(0.99 * len(uncut)))])
+        would = f"; --max-length {holding} would hold 99 %" if holding > self.max_length else ""
+        return f"{count:,} of {len(uncut):,} sequences ({count / len(uncut):.2%}) are cut at {self.max_length} tokens{would}"
 
     def batch(self, examples: Sequence[int], multiple: int = 1) -> Batch:
         """The examples of these numbers; each reading as `Sequences.inputs` pads it."""
@@ -131,7 +143,12 @@ def tokenize(columns: Sequence[Sequence[str]], tokenizer: Any, max_length: int) 
     if not _plain(tokenizer):
         encoded = tokenizer(*columns, truncation=True, max_length=max_length, return_attention_mask=False)
         tokens = {name: _flat(encoded[name]) for name in encoded}
-        return {**tokens, _LENGTHS: torch.tensor([len(row) for row in encoded["input_ids"]], dtype=torch.int32)}
+        lengths = torch.tensor([len(row) for row in encoded["input_ids"]], dtype=torch.int32)
+
+        def uncut(*chosen: Sequence[str]) -> list[int]:
+            return [len(row) for row in tokenizer(*chosen, truncation=False, verbose=False)["input_ids"]]
+
+        return {**tokens, _LENGTHS: lengths, _UNCUT: _uncut_lengths(columns, lengths, max_length, uncut)}
     backend = tokenizer.backend_tokenizer
     # What the tokenizer itself does before it encodes. It is part of the backend's content from here on, so that the
     # content is not that of whatever was tokenized before.
@@ -141,7 +158,7 @@ def tokenize(columns: Sequence[Sequence[str]], tokenizer: Any, max_length: int) 
     names = ["input_ids", *(["token_type_ids"] if "token_type_ids" in tokenizer.model_input_names else [])]
 
     def encode() -> dict[str, Tensor]:
-        return _encode(columns, backend, names)
+        return _encode(columns, backend, names, max_length)
 
     if sum(map(len, columns)) < FEWEST_KEPT:
         return encode()
@@ -164,7 +181,19 @@ def _description(tokenizer: Any, names: Sequence[str], columns: int) -> Iterator
     yield tokenizer.backend_tokenizer.to_str()
 
 
-def _encode(columns: Sequence[Sequence[str]], backend: Any, names: Sequence[str]) -> dict[str, Tensor]:
+def _uncut_lengths(
+    columns: Sequence[Sequence[str]], lengths: Tensor, max_length: int, measure: Callable[..., list[int]]
+) -> Tensor:
+    """How many tokens each row has before it is cut. Only rows as long as may be are measured again."""
+    uncut = lengths.clone()
+    full = (lengths >= max_length).nonzero().flatten()
+    if len(full):
+        chosen = [[column[i] for i in full.tolist()] for column in columns]
+        uncut[full] = torch.tensor(measure(*chosen), dtype=torch.int32)
+    return uncut
+
+
+def _encode(columns: Sequence[Sequence[str]], backend: Any, names: Sequence[str], max_length: int) -> dict[str, Tensor]:
     texts = list(zip(*columns, strict=True)) if len(columns) == 2 else columns[0]
     parts: dict[str, list[Tensor]] = {name: [] for name in [*names, _LENGTHS]}
     for start in range(0, len(texts), _AT_ONCE):
@@ -175,7 +204,16 @@ def _encode(columns: Sequence[Sequence[str]], backend: Any, names: Sequence[str]
         for name in names:
             parts[name].append(_flat(rows[name]))
         parts[_LENGTHS].append(torch.tensor([len(row) for row in rows["input_ids"]], dtype=torch.int32))
-    return {name: torch.cat(part) if part else torch.empty(0, dtype=torch.int32) for name, part in parts.items()}
+    tokens = {name: torch.cat(part) if part else torch.empty(0, dtype=torch.int32) for name, part in parts.items()}
+
+    def uncut(*chosen: Sequence[str]) -> list[int]:
+        truncation = backend.truncation
+        backend.no_truncation()
+        encodings = backend.encode_batch_fast(list(zip(*chosen, strict=True)) if len(chosen) == 2 else chosen[0])
+        backend.enable_truncation(**truncation)
+        return [len(encoding.ids) for encoding in encodings]
+
+    return {**tokens, _UNCUT: _uncut_lengths(columns, tokens[_LENGTHS], max_length, uncut)}
 
 
 def _flat(rows: Sequence[Sequence[int]]) -> Tensor:

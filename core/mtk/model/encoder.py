@@ -33,6 +33,15 @@ class Encoder(nn.Module):
     def width(self) -> int:
         return int(self.backbone.config.hidden_size)  # type: ignore[union-attr,arg-type]
 
+    @property
+    def longest(self) -> int | None:
+        """The tokens of the longest sequence that it can read; None where nothing limits it. RoBERTa's kind counts positions
+        from after its padding's."""
+        positions = getattr(getattr(self.backbone, "embeddings", None), "position_embeddings", None)
+        if not isinstance(positions, nn.Embedding):
+            return None
+        return positions.num_embeddings - (0 if positions.padding_idx is None else positions.padding_idx + 1)
+
     def forward(self, inputs: dict[str, Tensor], gradient_scale: Tensor | None = None) -> Encoding:
         """`input_ids` and `attention_mask` [batch, length], and what else the tokenizer gives -> Encoding.
 

@@ -17,6 +17,7 @@ from mtk.engine.cuda_graphs import choose_recording
 from mtk.engine.device import autocast_of
 from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
+from mtk.errors import UsageError
 from mtk.events import Plan, PlannedTask, Progress
 from mtk.head import Head
 from mtk.host.part import Part
@@ -50,6 +51,8 @@ def build_training(
     combiner = build_combiner(plan)
     record = choose_recording(config.compile, device, plan.combiner.text, uses_host=combiner.uses_host)
     encoder = load_encoder(plan.encoder.name, config.pooling, source=plan.encoder.source, hint=plan.encoder.hint)
+    if encoder.longest is not None and config.max_length > encoder.longest:
+        raise UsageError(f"--max-length {config.max_length}: {plan.encoder.name} reads at most {encoder.longest} tokens.")
     heads = {name: t.head for name, t in plan.tasks.items()}
     model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length, config.seed).to(device)
     model.autocast = autocast_of(config.precision)
@@ -122,7 +125,7 @@ def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str,
         plain=built.plain,
         epochs=trainer.epoch_count,
         steps=trainer.steps,
-        notes=plan.notes,
+        notes=plan.notes + [f"{name}: {cut}" for name, tokens in trainer.train.items() if (cut := tokens.cut())],
         out=out,
     )
 

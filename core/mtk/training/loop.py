@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from mtk.data.split import TaskData
 from mtk.errors import NonFiniteError
 from mtk.events import Evaluation, Result
+from mtk.host.registry import Registry
 from mtk.metrics import average
+from mtk.model.multitask import Model
+from mtk.training import checkpoint
 from mtk.training.build import Training
 from mtk.training.evaluation import evaluate_splits
 from mtk.training.run_directory import RunDirectory
@@ -54,3 +58,15 @@ def train_and_keep(training: Training, directory: RunDirectory, evaluated: Calla
         best=best,
         interrupted=interrupted,
     )
+
+
+def predict_tests(
+    model: Model, data: Mapping[str, TaskData], directory: RunDirectory, result: Result, registry: Registry
+) -> None:
+    """Write what the best model says of the test files; `model` is the last one."""
+    tests = {name: d.test for name, d in data.items() if d.test is not None}
+    if tests and (result.best is None or result.best.step != result.steps):
+        model = checkpoint.load(directory.model, device=str(model.device), registry=registry)
+    for name, test in tests.items():
+        predictions = model.predict_split(name, model.tokenize(name, test))
+        directory.write_predictions(model.tasks[name], "test", test.ids, predictions)

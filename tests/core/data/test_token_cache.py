@@ -283,3 +283,21 @@ def test_two_processes_share_it() -> None:
     complaints = [process.communicate()[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], complaints
     assert [file.suffix for file in files()] == [""] * 30  # what each wrote beside its entries is gone
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("reading", ["separate", "joint", "both"])
+def test_what_was_cut_is_counted(
+    tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch, reading: PairEncoding, plain: bool
+) -> None:
+    if not plain:
+        monkeypatch.setattr(tokens, "_plain", lambda tokenizer: False)
+    for _ in range(2):  # made, and from the file
+        cut = tokenized(tiny_encoder, reading=reading, max_length=8)
+        whole = tokenized(tiny_encoder, reading=reading, max_length=128)
+        for short, long in zip(cut.readings, whole.readings, strict=True):
+            assert short.uncut_lengths.tolist() == long.lengths
+            assert short.lengths == [min(length, 8) for length in long.lengths]
+        assert whole.cut() is None
+        longer = [length for r in whole.readings for length in r.lengths if length > 8]
+        assert (cut.cut() or "").startswith(f"{len(longer):,} of ") == bool(longer)

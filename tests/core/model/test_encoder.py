@@ -180,3 +180,20 @@ def test_an_adapter_is_no_encoder(tiny_encoder: Path, tmp_path: Path) -> None:
     (directory / "adapter_config.json").write_text("{}")
     with pytest.raises(mtk.UsageError, match="merge_and_unload"):
         load_encoder(str(directory), "mean")
+
+
+def test_it_knows_how_long_a_sequence_it_can_read(directory: Path) -> None:
+    """One token more is more than its table of positions holds."""
+    encoder = load_encoder(str(directory), "mean").eval()
+    if encoder.longest is None:
+        return  # nothing to exceed: it tells positions by rotation or by distance
+    ids = torch.full((1, encoder.longest), 7)
+    encoder({"input_ids": ids, "attention_mask": torch.ones_like(ids)})
+    more = torch.full((1, encoder.longest + 1), 7)
+    with pytest.raises((IndexError, RuntimeError)):
+        encoder({"input_ids": more, "attention_mask": torch.ones_like(more)})
+
+
+def test_a_length_that_it_cannot_read_is_refused(tiny_corpus: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    with pytest.raises(mtk.UsageError, match=r"--max-length 129: .* reads at most 128 tokens"):
+        mtk.run(data=str(tiny_corpus), encoder=str(tiny_encoder), max_length=129, out=tmp_path / "run")
