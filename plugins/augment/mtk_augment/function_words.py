@@ -28,8 +28,9 @@ _CLITICS = "re ll ve ca don"  # as tokenizers split them off: they 're, ca n't, 
 _QUANTIFIERS = "all any both each few more most other some such only own same"
 _ADVERBS = "again further then once here there too very just now"
 
-FUNCTION_WORDS = frozenset(
-    " ".join(
-        (_ARTICLES, _PRONOUNS, _PREPOSITIONS, _CONJUNCTIONS, _AUXILIARIES, _NEGATIONS, _CLITICS, _QUANTIFIERS, _ADVERBS)
-    ).split()
-) | frozenset(ascii_lowercase)  # a letter by itself is an initial or the 's' of "film 's", and a unit to WordNet
+_ALL = (
+    *(_ARTICLES, _PRONOUNS, _PREPOSITIONS, _CONJUNCTIONS, _AUXILIARIES, _NEGATIONS),
+    *(_CLITICS, _QUANTIFIERS, _ADVERBS),
+    *ascii_lowercase,  # a letter by itself is an initial or the 's' of "film 's", and a unit to WordNet
+)
+FUNCTION_WORDS = frozenset(" ".join(_ALL).split())
