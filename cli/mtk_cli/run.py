@@ -21,6 +21,7 @@ SETTINGS = [
     Setting(DATA, "limit", "--limit", metavar="N", help="Take at most N examples of each split."),
     Setting(DATA, "augment", "--augment", metavar="SPEC", help="Enlarge training text: eda:alpha=0.2,copies=9."),
     Setting(MODEL, "encoder", "--encoder", metavar="NAME", help="An encoder by name, a directory or a hub id."),
+    Setting(MODEL, "allow_pickle", "--allow-pickle", help="Read an encoder's weights from a pickle too."),
     Setting(MODEL, "pooling", "--pooling", metavar="mean|cls", help="What a sequence's embedding is."),
     Setting(MODEL, "max_length", "--max-length", metavar="N", help="Tokens of a sequence; the rest is cut."),
     Setting(
@@ -85,7 +86,7 @@ def command(preset: str | None, file: Path | None, out: Path | None, quiet: bool
     Without a flag it trains on an embedded corpus, with no network. A flag wins over --config, and that over --preset.
     A SPEC is NAME or NAME:key=value,key=value; `mtk list` and `mtk show NAME` tell them.
     """
-    given = {name: setting for name, setting in settings.items() if setting not in (None, {}, ())}
+    given = {name: setting for name, setting in settings.items() if setting is not False and setting not in (None, {}, ())}
     config = check(layered(PRESETS[preset] if preset else {}, read_config(file) if file else {}, given))
 
     import mtk

@@ -24,10 +24,13 @@ class Setting(click.Option):
     list takes a value each time it is given.
     """
 
-    def __init__(self, section: str, field: str, *flags: str, metavar: str, help: str) -> None:
+    def __init__(self, section: str, field: str, *flags: str, metavar: str = "", help: str) -> None:
         self.section = section
         default = getattr(_DEFAULTS, field)
         by_task = any(get_origin(member) is dict for member in get_args(_TYPES[field]))
+        if _TYPES[field] is bool:
+            super().__init__([field, *flags], is_flag=True, help=help)
+            return
         super().__init__(
             [field, *flags],
             type=_pair(field) if by_task else value(field),

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 import msgspec
 
 from mtk.errors import DataError, UsageError, nearest
+from mtk.files import read_file
 
 T = TypeVar("T")
 PerTask: TypeAlias = T | dict[str, T]
@@ -21,6 +22,7 @@ Precision = Literal["auto", "fp32", "bf16"]
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 BATCH_SIZE = 16
+LARGEST = 1 << 24  # bytes of a configuration
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Cambronero Saba and Meza Rosales, "Three Heads Are Better Than One", CS224N
@@ -40,6 +42,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     encoder: str = "multitask-toolkit/minilm"
     """An encoder by its name, a directory, or a hub id."""
+    allow_pickle: bool = False
+    """Whether an encoder's weights may be read from a pickle, which can run code of whoever made it."""
     pooling: Literal["mean", "cls"] = "mean"
     """The embedding of a sequence: the mean of its tokens, or its first token."""
     max_length: Annotated[int, msgspec.Meta(ge=8)] = 128
@@ -103,13 +107,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 def read_config(path: Path) -> dict[str, Any]:
     """The fields that a TOML file sets. Raises DataError where it is missing or no TOML."""
+    content = read_file(path, "the configuration", LARGEST)
     try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: the configuration cannot be read: {error.strerror}.") from None
-    try:
-        fields: dict[str, Any] = msgspec.toml.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        fields: dict[str, Any] = msgspec.toml.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path}: this is not TOML: {error}.") from None
     check(fields, str(path))
     return fields

@@ -65,9 +65,17 @@ class Encoder(nn.Module):
         self.tokenizer.save_pretrained(directory)
 
 
-def load_encoder(name: str, pooling: Literal["mean", "cls"], *, source: str | None = None, hint: str = "") -> Encoder:
+def load_encoder(
+    name: str,
+    pooling: Literal["mean", "cls"],
+    *,
+    source: str | None = None,
+    hint: str = "",
+    allow_pickle: bool = False,
+) -> Encoder:
     """The encoder in a directory, or of the hub. `source` is that directory or id, where it is not the `name` itself that
-    messages speak of; `hint` is a sentence for one who mistyped it. Raises UsageError if it cannot be had."""
+    messages speak of; `hint` is a sentence for one who mistyped it. Weights are read from safetensors, and from a pickle
+    only where that is allowed. Raises UsageError if it cannot be had."""
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     source = source or name
@@ -75,6 +83,12 @@ def load_encoder(name: str, pooling: Literal["mean", "cls"], *, source: str | No
         raise UsageError(
             f"The directory '{source}' holds an adapter, such as LoRA's, and not an encoder. Merge it into its encoder with "
             f"peft's merge_and_unload and save_pretrained, and give that directory."
+        )
+    pickles = [p.name for p in Path(source).glob("pytorch_model*.bin")] if Path(source).is_dir() else []
+    if pickles and not allow_pickle and not any(Path(source).glob("*.safetensors")):
+        raise UsageError(
+            f"The encoder '{name}' holds its weights as a pickle, {pickles[0]}, which can run code of whoever made it. If "
+            f"you trust it, --allow-pickle reads it, and AutoModel.from_pretrained(…).save_pretrained(…) converts it."
         )
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
@@ -84,6 +98,7 @@ def load_encoder(name: str, pooling: Literal["mean", "cls"], *, source: str | No
             dtype=torch.float32,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # so that they are named below
+            use_safetensors=None if allow_pickle else True,
         )
     except Exception as error:  # transformers raises OSError, ValueError, KeyError and its own for what is one mistake
         raise UsageError(_why_not(name, source, error, hint)) from error

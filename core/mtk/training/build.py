@@ -50,7 +50,13 @@ def build_training(
     config = plan.config
     combiner = build_combiner(plan)
     record = choose_recording(config.compile, device, plan.combiner.text, uses_host=combiner.uses_host)
-    encoder = load_encoder(plan.encoder.name, config.pooling, source=plan.encoder.source, hint=plan.encoder.hint)
+    encoder = load_encoder(
+        plan.encoder.name,
+        config.pooling,
+        source=plan.encoder.source,
+        hint=plan.encoder.hint,
+        allow_pickle=config.allow_pickle,
+    )
     if encoder.longest is not None and config.max_length > encoder.longest:
         raise UsageError(f"--max-length {config.max_length}: {plan.encoder.name} reads at most {encoder.longest} tokens.")
     heads = {name: t.head for name, t in plan.tasks.items()}

@@ -1,17 +1,18 @@
 """A model as a directory of safetensors and JSON. Nothing in it is executed when it is read.
 
-model/model.json                tasks, heads and their options, pooling; the SHA-256 of every other file
+model/model.json                tasks, heads and their options, pooling, precision
 model/encoder/                  the encoder as transformers reads it, with its tokenizer
 model/heads/TASK.safetensors
+model/manifest.json             the SHA-256 of every other file
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
+import re
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 import safetensors.torch
@@ -19,6 +20,7 @@ import safetensors.torch
 from mtk.config import Precision
 from mtk.engine.device import autocast_of, choose_device, choose_precision
 from mtk.errors import DataError, UsageError
+from mtk.files import read_file, standing, write_directory
 from mtk.host.part import Part
 from mtk.host.registry import Registry
 from mtk.host.spec import Spec
@@ -27,7 +29,10 @@ from mtk.model.multitask import Model
 from mtk.task import Task
 from mtk.training.build import build_model
 
-CARD = "model.json"
+CARD, MANIFEST = "model.json", "manifest.json"
+LARGEST = 1 << 26  # bytes of either; a million labels are some ten million
+
+T = TypeVar("T")
 
 
 class HeadCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,28 +45,29 @@ class HeadCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What model.json holds."""
+    """What model.json holds. Format 1, of 0.1, had the checksums in it and no precision."""
 
-    format: Literal[1]
+    format: Literal[1, 2]
     pooling: Literal["mean", "cls"]
-    max_length: int
+    max_length: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
     tasks: list[Task]
     heads: dict[str, HeadCard]
-    files: dict[str, str]  # path in the model's directory -> SHA-256
-    precision: Precision = "auto"  # that it was trained and evaluated in; 0.1 did not say
+    files: dict[str, str] = {}
+    precision: Precision = "auto"  # that it was trained and evaluated in
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What manifest.json holds, which is written last."""
+
+    format: Literal[1]
+    files: dict[str, str]  # path in the model's directory -> SHA-256, of every other file
 
 
 def save(model: Model, heads: Mapping[str, Part], directory: Path) -> None:
-    """Write the model, whose heads are of these parts, to `directory`, in place of what is there. A crash in between leaves
-    the one or the other."""
-    partial = directory.with_name(directory.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    (partial / "heads").mkdir(parents=True)
-    model.encoder.save(partial / "encoder")
-    for task in model.tasks:
-        safetensors.torch.save_file(model.head(task).state_dict(), partial / "heads" / f"{task}.safetensors")
+    """Write the model, whose heads are of these parts, to `directory`, in place of what is there. A death at any moment
+    leaves the one or the other. Raises MtkError where it cannot be written."""
     card = Card(
-        format=1,
+        format=2,
         pooling=model.encoder.pooling,
         max_length=model.max_length,
         precision="fp32" if model.autocast is None else "bf16",
@@ -70,11 +76,18 @@ def save(model: Model, heads: Mapping[str, Part], directory: Path) -> None:
             task: HeadCard(p.component.name, p.spec.options, p.component.package, p.component.version)
             for task, p in heads.items()
         },
-        files={path.relative_to(partial).as_posix(): _digest(path) for path in sorted(partial.rglob("*")) if path.is_file()},
     )
-    (partial / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(card)))
-    shutil.rmtree(directory, ignore_errors=True)
-    partial.rename(directory)
+
+    def fill(partial: Path) -> None:
+        (partial / "heads").mkdir()
+        model.encoder.save(partial / "encoder")
+        for task in model.tasks:
+            safetensors.torch.save_file(model.head(task).state_dict(), partial / "heads" / f"{task}.safetensors")
+        (partial / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(card)))
+        files = {p.relative_to(partial).as_posix(): _digest(p) for p in sorted(partial.rglob("*")) if p.is_file()}
+        (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(Manifest(1, files))))
+
+    write_directory(directory, fill)
 
 
 def load(
@@ -91,14 +104,10 @@ def load(
     is missing or the device is not there.
     """
     path = Path(path)
-    directory = path if (path / CARD).is_file() else path / "model"
+    directory = path if (path / CARD).is_file() else standing(path / "model")
     card = _read_card(directory)
-    for name, digest in card.files.items():
-        file = directory / name
-        if not file.is_file():
-            raise DataError(f"{file} is missing: the model is incomplete. Train it again or restore the file.")
-        if _digest(file) != digest:
-            raise DataError(f"{file} is not what was saved: it was truncated or edited. Train again or restore the file.")
+    for name, digest in _checksums(directory, card).items():
+        _check_file(directory, name, digest)
     registry = registry or Registry()
     heads = {task: _find_head(task, head, registry) for task, head in card.heads.items()}
     place = choose_device(device)
@@ -132,18 +141,44 @@ def _find_head(task: str, head: HeadCard, registry: Registry) -> Part:
 
 
 def _read_card(directory: Path) -> Card:
-    try:
-        card = msgspec.json.decode((directory / CARD).read_bytes(), type=Card)
-    except OSError:
-        raise DataError(
-            f"{directory.parent} holds no model: there is no {directory / CARD}. Give a run's directory."
-        ) from None
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise DataError(f"{directory / CARD} is not what was saved: it was truncated or edited. {error}") from None
+    if not (directory / CARD).exists():
+        raise DataError(f"{directory.parent} holds no model: there is no {directory / CARD}. Give a run's directory.")
+    card = _decoded(directory / CARD, Card)
     missing = {task.name for task in card.tasks} ^ card.heads.keys()
     if missing or not card.tasks:
         raise DataError(f"{directory / CARD} is not what was saved: its tasks and its heads differ.")
+    if unfit := [task.name for task in card.tasks if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", task.name)]:
+        raise DataError(f"{directory / CARD} is not what was saved: {unfit[0]!r} names no task.")
     return card
+
+
+def _checksums(directory: Path, card: Card) -> dict[str, str]:
+    """Of every file of the model but the one that says so."""
+    files = card.files if card.format == 1 else _decoded(directory / MANIFEST, Manifest).files
+    needed = {f"heads/{task.name}.safetensors" for task in card.tasks} | ({CARD} if card.format > 1 else set())
+    if absent := sorted(needed - files.keys()):
+        raise DataError(f"{directory / MANIFEST} is not what was saved: it does not name {absent[0]}.")
+    return files
+
+
+def _check_file(directory: Path, name: str, digest: str) -> None:
+    """Raises DataError unless it is a regular file of the directory with this content."""
+    file = directory / name
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        raise DataError(f"{directory}: '{name}' lies outside of the model. It is not what was saved.")
+    if not file.exists():
+        raise DataError(f"{file} is missing: the model is incomplete. Train it again or restore the file.")
+    inside = file.resolve().is_relative_to(directory.resolve())
+    if not (file.is_file() and not file.is_symlink() and inside and _digest(file) == digest):
+        raise DataError(f"{file} is not what was saved: it was truncated or edited. Train again or restore the file.")
+
+
+def _decoded(path: Path, kind: type[T]) -> T:
+    content = read_file(path, "a part of a model", LARGEST)
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+        raise DataError(f"{path} is not what was saved: it was truncated or edited. {error}") from None
 
 
 def _digest(path: Path) -> str:

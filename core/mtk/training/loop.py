@@ -14,6 +14,7 @@ from mtk.model.multitask import Model
 from mtk.training import checkpoint
 from mtk.training.build import Training
 from mtk.training.evaluation import evaluate_splits
+from mtk.training.interruption import Interruption
 from mtk.training.run_directory import RunDirectory
 
 
@@ -21,25 +22,28 @@ def train_and_keep(training: Training, directory: RunDirectory, evaluated: Calla
     """Train epoch after epoch, evaluate after each, and keep the best model so far in `directory`. `evaluated` hears of each
     evaluation.
 
-    Ctrl-C, and a loss or a gradient that is not finite, end it early, with the best model so far, or else with the one that
-    there is. What else is raised goes through, and takes the directory with it if it holds no model yet.
+    Ctrl-C, SIGTERM, SIGHUP, and a loss or a gradient that is not finite, end it early, with the best model so far, or else
+    with the one that there is. What else is raised goes through, and takes the directory with it if it holds no model yet.
     """
     model, trainer = training.model, training.trainer
     began, best, interrupted = time.perf_counter(), None, False
     try:
-        for epoch in trainer.epochs():
-            metrics, predictions = evaluate_splits(model, training.dev)
-            score = average(metrics)
-            is_best = best is None or not score <= best.average  # anything is better than NaN
-            evaluation = Evaluation(step=trainer.step, epoch=epoch, metrics=metrics, average=score, best=is_best)
-            if is_best:
-                best = evaluation
-                directory.keep(model, predictions, training.dev)
-            evaluated(evaluation)
+        with Interruption() as interruption:
+            for epoch in trainer.epochs():
+                metrics, predictions = evaluate_splits(model, training.dev)
+                score = average(metrics)
+                is_best = best is None or not score <= best.average  # anything is better than NaN
+                evaluation = Evaluation(step=trainer.step, epoch=epoch, metrics=metrics, average=score, best=is_best)
+                if is_best:
+                    with interruption.waits():
+                        directory.keep(model, predictions, training.dev)
+                        best = evaluation
+                evaluated(evaluation)
     except KeyboardInterrupt:
         interrupted = True
         if best is None:
-            directory.keep(model, {}, {})
+            with Interruption() as interruption, interruption.waits():
+                directory.keep(model, {}, {})
     except NonFiniteError as error:
         if best is None:
             directory.keep(model, {}, {})

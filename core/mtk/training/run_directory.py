@@ -11,8 +11,9 @@ runs/20261123-171500-sum-cnn-concat-mlp/
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from torch import Tensor
 from mtk.data.tokens import TokenizedSplit
 from mtk.errors import UsageError
 from mtk.events import Evaluation, Progress, Result
+from mtk.files import write_file
 from mtk.hookspecs import hookimpl
 from mtk.model.multitask import Model
 from mtk.plan import RunPlan
@@ -32,33 +34,36 @@ from mtk.training import checkpoint
 class RunDirectory:
     """A run's directory. It listens to the run and writes down what it hears; nothing is there before `create`."""
 
-    def __init__(self, path: Path, plan: RunPlan) -> None:
-        self.path = path
+    def __init__(self, names: Iterable[Path], plan: RunPlan) -> None:
+        """The directory will be the first of `names` that is not there yet."""
+        self._names = names
         self.plan = plan
-        self.model = path / "model"
 
     @classmethod
     def choose(cls, out: str | Path | None, plan: RunPlan) -> RunDirectory:
         """`out`, or a new name under `runs/` of the time and the plan's parts. Raises UsageError if `out` is there
         already."""
         if out is not None:
-            path = Path(out)
-            if path.exists():
-                raise UsageError(f"--out {path} exists already. Choose another name, or remove it first.")
-            return cls(path, plan)
+            if Path(out).exists():
+                raise UsageError(f"--out {out} exists already. Choose another name, or remove it first.")
+            return cls([Path(out)], plan)
         name = "-".join([datetime.now().strftime("%Y%m%d-%H%M%S"), *plan.title])
-        path, number = Path("runs") / name, 2
-        while path.exists():
-            path, number = Path("runs") / f"{name}-{number}", number + 1
-        return cls(path, plan)
+        return cls(chain([Path("runs", name)], (Path("runs", f"{name}-{number}") for number in count(2))), plan)
 
     def create(self) -> None:
-        """Make the directory and write the configuration."""
-        try:
-            self.path.mkdir(parents=True)
-        except OSError as error:
-            raise UsageError(f"The run's directory {self.path} cannot be made: {error.strerror}.") from None
-        (self.path / "config.toml").write_bytes(msgspec.toml.encode(_without_none(msgspec.to_builtins(self.plan.config))))
+        """Make the directory and write the configuration. No two runs get one directory, however near they begin."""
+        for path in self._names:
+            self.path, self.model = path, path / "model"
+            try:
+                path.mkdir(parents=True)
+                break
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise UsageError(f"The run's directory {path} cannot be made: {error.strerror}.") from None
+        else:
+            raise UsageError(f"--out {self.path} exists already. Choose another name, or remove it first.")
+        write_file(self.path / "config.toml", msgspec.toml.encode(_without_none(msgspec.to_builtins(self.plan.config))))
 
     def remove(self) -> None:
         """Take back what was written."""
@@ -74,7 +79,7 @@ class RunDirectory:
 
     @hookimpl
     def mtk_run_finished(self, result: Result) -> None:
-        (self.path / "summary.json").write_bytes(msgspec.json.format(_encode(result)))
+        write_file(self.path / "summary.json", msgspec.json.format(_encode(result)))
 
     def keep(self, model: Model, predictions: Mapping[str, Tensor], dev: Mapping[str, TokenizedSplit]) -> None:
         """Write the best model so far, and what it predicts for the development sets."""
@@ -88,7 +93,7 @@ class RunDirectory:
         directory.mkdir(exist_ok=True)
         lines = [f"id \t {task.prediction} \n"]
         lines += [f"{id} , {task.kind.value(p)} \n" for id, p in zip(ids, predictions.tolist(), strict=True)]
-        (directory / f"{task.name}-{split}-output.csv").write_text("".join(lines), encoding="utf-8")
+        write_file(directory / f"{task.name}-{split}-output.csv", "".join(lines).encode())
 
     def _log(self, event: str, record: msgspec.Struct) -> None:
         with (self.path / "metrics.jsonl").open("ab") as file:

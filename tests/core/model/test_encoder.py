@@ -197,3 +197,14 @@ def test_it_knows_how_long_a_sequence_it_can_read(directory: Path) -> None:
 def test_a_length_that_it_cannot_read_is_refused(tiny_corpus: Path, tiny_encoder: Path, tmp_path: Path) -> None:
     with pytest.raises(mtk.UsageError, match=r"--max-length 129: .* reads at most 128 tokens"):
         mtk.run(data=str(tiny_corpus), encoder=str(tiny_encoder), max_length=129, out=tmp_path / "run")
+
+
+def test_a_pickle_is_read_only_where_that_is_allowed(tiny_encoder: Path, tmp_path: Path) -> None:
+    directory = shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    torch.save(load_file(directory / "model.safetensors"), directory / "pytorch_model.bin")
+    (directory / "model.safetensors").unlink()
+    with pytest.raises(mtk.UsageError, match=r"a pickle, pytorch_model\.bin, which can run code"):
+        load_encoder(str(directory), "mean")
+    read, kept = load_encoder(str(directory), "mean", allow_pickle=True), load_encoder(str(tiny_encoder), "mean")
+    for one, other in zip(read.parameters(), kept.parameters(), strict=True):
+        assert torch.equal(one, other)

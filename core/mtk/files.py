@@ -1,0 +1,104 @@
+"""Files that are whole or absent: written aside, flushed to the disk, then renamed; and read only if they are files.
+
+A death at any moment leaves what was there before, or what should be there, and never a part of it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from mtk.errors import DataError, MtkError
+
+PARTIAL, FORMER = ".partial", ".former"
+
+
+def read_file(path: Path, what: str, most: int) -> bytes:
+    """The content of a regular file of at most `most` bytes; `what` it is, for the message. A pipe is not waited for.
+    Raises DataError."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(f"{path}: {what} is a file, and this is none.")
+        if status.st_size > most:
+            raise DataError(f"{path}: {status.st_size:,} bytes are too many for {what}; {most:,} are allowed.")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {what} cannot be read: {error.strerror}.") from None
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Let `path` have this content, in place of what it had. Raises MtkError."""
+    partial = path.with_name(path.name + PARTIAL)
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        flush(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise _unwritten(path, error) from error
+
+
+def write_directory(path: Path, fill: Callable[[Path], object]) -> None:
+    """Let the directory `path` hold what `fill` writes, in place of what it held. For the moment between two renames what it
+    held is beside it, under the name that `standing` knows. Raises MtkError, and `path` is as it was."""
+    partial, former = path.with_name(path.name + PARTIAL), path.with_name(path.name + FORMER)
+    try:
+        if not path.exists() and former.exists():
+            former.rename(path)  # where a death was between the two
+        _remove(partial)
+        _remove(former)
+        partial.mkdir(parents=True)
+        fill(partial)
+        for directory, _, names in os.walk(partial):
+            for name in names:
+                flush(Path(directory, name))
+            flush(Path(directory))
+        if path.exists():
+            path.rename(former)
+        partial.rename(path)
+        flush(path.parent)
+        _remove(former)
+    except Exception as error:
+        with suppress(OSError):
+            if not path.exists() and former.exists():
+                former.rename(path)
+            _remove(partial)
+        if isinstance(error, OSError):
+            raise _unwritten(path, error) from error
+        if type(error).__name__ == "SafetensorError":  # what safetensors makes of an OSError
+            raise MtkError(f"{path} cannot be written: {error}. What was there before is untouched.") from error
+        raise
+
+
+def standing(path: Path) -> Path:
+    """The directory that `write_directory` left as `path`: itself, or, after a death between its two renames, the one beside
+    it."""
+    former = path.with_name(path.name + FORMER)
+    return former if not path.exists() and former.is_dir() else path
+
+
+def flush(path: Path) -> None:
+    """Have a file or a directory on the disk, where the system can do that."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    if path.exists():
+        shutil.rmtree(path)
+
+
+def _unwritten(path: Path, error: OSError) -> MtkError:
+    return MtkError(f"{path} cannot be written: {error.strerror}. What was there before is untouched.")

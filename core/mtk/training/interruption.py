@@ -1,0 +1,51 @@
+"""Ctrl-C, SIGTERM and SIGHUP while a run trains.
+
+Each is a KeyboardInterrupt, which waits until a model that is being written is written; a second one does not wait.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+class Interruption:
+    """As a context manager it hears the signals. Outside of the main thread, where Python hears none, it does nothing."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+        self._waiting = self._asked = False
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                    self._before[number] = signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextmanager
+    def waits(self) -> Iterator[None]:
+        """What is done in here is done to its end before the first signal is heard."""
+        self._waiting = True
+        try:
+            yield
+        finally:
+            self._waiting = False
+        if self._asked:
+            self._asked = False
+            raise KeyboardInterrupt
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if not self._waiting or self._asked:
+            raise KeyboardInterrupt
+        self._asked = True

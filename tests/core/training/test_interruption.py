@@ -1,0 +1,58 @@
+"""A signal ends a run, and not in the middle of a file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from mtk.training.interruption import SIGNALS, Interruption
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_is_heard_at_once(number: int) -> None:
+    with pytest.raises(KeyboardInterrupt), Interruption():
+        os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_what_waits_is_done_to_its_end(number: int) -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), Interruption() as interruption:
+        with interruption.waits():
+            os.kill(os.getpid(), number)
+            done.append("the model is written")
+        done.append("not heard")
+    assert done == ["the model is written"]
+
+
+def test_a_second_one_does_not_wait() -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), Interruption() as interruption, interruption.waits():
+        os.kill(os.getpid(), signal.SIGTERM)
+        done.append("first")
+        os.kill(os.getpid(), signal.SIGTERM)
+        done.append("second")
+    assert done == ["first"]
+
+
+def test_handlers_are_as_they_were() -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with Interruption():
+        pass
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_another_thread_hears_nothing_and_runs() -> None:
+    entered = []
+
+    def work() -> None:
+        with Interruption() as interruption, interruption.waits():
+            entered.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert entered == [True]
