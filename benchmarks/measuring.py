@@ -28,7 +28,7 @@ import transformers
 import mtk
 from mtk.combiner import Combiner
 from mtk.config import check
-from mtk.data.batches import shuffled
+from mtk.data.batches import Batches
 from mtk.data.split import TaskData
 from mtk.data.tasks_toml import read_layout, read_task
 from mtk.data.tokens import Batch
@@ -39,7 +39,7 @@ from mtk.engine.packing import why_plain
 from mtk.model.encoder import Encoder, load_encoder
 from mtk.model.multitask import Model
 from mtk.plan import HEAD_OF_A_PAIR, HEAD_OF_ONE_TEXT, find_data, find_encoder
-from mtk.training.build import build_model
+from mtk.training.build_model import build_model
 from mtk.training.trainer import Trainer
 
 RESULTS = Path(__file__).parent / "results"
@@ -119,7 +119,7 @@ class Workload:
 
     def steps(self, batch_size: int) -> Iterator[dict[str, list[Batch]]]:
         """Batches of every task, as a run draws and pads them, without end."""
-        streams = {name: shuffled(t.lengths, batch_size, Random(name)) for name, t in self.train.items()}
+        streams = {name: Batches(t.lengths, batch_size, Random(name)) for name, t in self.train.items()}
         multiple = LENGTHS if self.device.type == "cuda" else 1
         while True:
             yield {name: [self.train[name].batch(next(stream), multiple)] for name, stream in streams.items()}

@@ -16,7 +16,7 @@ from mtk.model.encoder import Encoder, load_encoder
 from mtk.model.multitask import Model
 from mtk.plan import find_encoder
 from mtk.task import Task
-from mtk.training.build import build_model
+from mtk.training.build_model import build_model
 
 REGISTRY = Registry()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from mtk import UsageError
 from mtk.config import PRESETS, check, read_config
 from mtk_cli.settings import Setting, layered
 
@@ -56,6 +57,14 @@ SETTINGS = [
     Setting(TRAINING, "weight_decay", "--weight-decay", metavar="RATE", help="AdamW's."),
     Setting(TRAINING, "warmup", "--warmup", metavar="SHARE", help="The share of steps in which the rate rises."),
     Setting(TRAINING, "clip_norm", "--clip-norm", metavar="NORM", help="The gradient's largest norm; 0 does not clip."),
+    Setting(
+        TRAINING,
+        "checkpoint_every",
+        "--checkpoint-every",
+        metavar="N|Nm",
+        help="Save the run every N steps or minutes, and after each epoch, to resume it; 0 never.",
+    ),
+    Setting(TRAINING, "from_run", "--from", metavar="RUN", help="Begin with the encoder and the heads of another run."),
     Setting(MACHINE, "device", "--device", metavar="NAME", help="auto, cpu, cuda or cuda:N."),
     Setting(MACHINE, "precision", "--precision", metavar="auto|fp32|bf16", help="Of the encoder's arithmetic."),
     Setting(MACHINE, "compile", "--compile", metavar="auto|on|off", help="Record steps as CUDA graphs."),
@@ -77,24 +86,32 @@ class Sectioned(click.Command):
 @click.command("run", cls=Sectioned, params=SETTINGS)
 @click.option("--preset", type=click.Choice(sorted(PRESETS)), help="Start from the settings of a paper.")
 @click.option("--config", "file", type=click.Path(path_type=Path), help="A TOML file of settings, such as a run's own.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run that was left off.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run's directory; a new one in runs/ unless given.")
 @click.option("--quiet", is_flag=True, help="Print only what the run came to.")
 @click.option("--json", "as_json", is_flag=True, help="Print only one JSON object, at the end.")
-def command(preset: str | None, file: Path | None, out: Path | None, quiet: bool, as_json: bool, **settings: Any) -> None:
+def command(
+    preset: str | None, file: Path | None, resume: Path | None, out: Path | None, quiet: bool, as_json: bool, **settings: Any
+) -> None:
     """Train an encoder on several tasks and evaluate it.
 
     Without a flag it trains on an embedded corpus, with no network. A flag wins over --config, and that over --preset.
     A SPEC is NAME or NAME:key=value,key=value; `mtk list` and `mtk show NAME` tell them.
     """
     given = {name: setting for name, setting in settings.items() if setting is not False and setting not in (None, {}, ())}
-    config = check(layered(PRESETS[preset] if preset else {}, read_config(file) if file else {}, given))
+    if resume and (preset or file or out):
+        raise UsageError(
+            "--resume goes on with the run's own settings, in its own directory: leave out --preset, --config, --out."
+        )
+    config = None if resume else check(layered(PRESETS[preset] if preset else {}, read_config(file) if file else {}, given))
+    how: dict[str, Any] = {"resume": resume, **given} if resume else {"out": out}
 
     import mtk
     from mtk_cli.console import Quiet, Report
     from mtk_cli.output import print_json, stdout
 
     if as_json:
-        result = mtk.run(config, out=out, listeners=[])
+        result = mtk.run(config, **how, listeners=[])
         print_json(
             {
                 "out": str(result.out),
@@ -107,9 +124,9 @@ def command(preset: str | None, file: Path | None, out: Path | None, quiet: bool
             }
         )
     elif quiet:
-        result = mtk.run(config, out=out, listeners=[Quiet(stdout())])
+        result = mtk.run(config, **how, listeners=[Quiet(stdout())])
     else:
         with Report(stdout()) as report:
-            result = mtk.run(config, out=out, listeners=[report])
+            result = mtk.run(config, **how, listeners=[report])
     if result.interrupted:
         raise click.exceptions.Exit(INTERRUPTED)

@@ -79,6 +79,12 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     dropout: Share = 0.1
     """In every head that has an option `dropout` and is given no other."""
 
+    checkpoint_every: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}m?$")] = "10m"
+    """How often the run is saved so that it can be resumed, beside the end of each epoch: every so many steps, `100`, or
+    minutes, `10m`; `0` never, not even then."""
+    from_run: str | None = None
+    """A run whose encoder, and whose heads where they are the same, this one begins with."""
+
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     precision: Precision = "auto"

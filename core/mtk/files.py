@@ -5,6 +5,7 @@ A death at any moment leaves what was there before, or what should be there, and
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import stat
@@ -84,6 +85,12 @@ def standing(path: Path) -> Path:
     it."""
     former = path.with_name(path.name + FORMER)
     return former if not path.exists() and former.is_dir() else path
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def flush(path: Path) -> None:

@@ -6,7 +6,8 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ def run(
     config: RunConfig | None = None,
     *,
     out: str | Path | None = None,
+    resume: str | Path | None = None,
     listeners: Iterable[object] = (),
     registry: Registry | None = None,
     **settings: Any,
@@ -31,36 +33,58 @@ def run(
     """Train one encoder on several tasks, evaluate it, and write everything to a new directory.
 
     What to do is said by `config`, or by its fields: `mtk.run(heads={"para": "concat-mlp"}, combiner="pcgrad")`. The
-    directory is `out`, or a new one under `runs/`. `listeners` receive the run hooks of `mtk.hookspecs`.
+    directory is `out`, or a new one under `runs/`. `resume` is the directory of a run that was left off: it goes on with its
+    own settings, of which only those in `RESUMABLE` may be given anew. `listeners` receive the run hooks of `mtk.hookspecs`.
 
     Raises UsageError and DataError for what the user can mend, before anything is written.
     """
     registry = registry or Registry()
-    plan = plan_run(check(settings) if config is None else config, registry)
+    if config is None:
+        config = check(settings if resume is None else resumed(Path(resume), settings))
+    plan = plan_run(config, registry)
 
     from mtk.engine.device import choose_device, choose_precision, out_of_memory_explained
     from mtk.host.listeners import Listeners
     from mtk.training.build import augment, build_training, describe
     from mtk.training.loop import predict_tests, train_and_keep
+    from mtk.training.resume import read_state
     from mtk.training.run_directory import RunDirectory
 
     device = choose_device(plan.config.device)
     plan = plan.computing_in(choose_precision(plan.config.precision, device))
     hearing = Listeners(registry, plan.listeners)
-    directory = RunDirectory.choose(out, plan)
+    directory = RunDirectory.existing(Path(resume), plan) if resume else RunDirectory.choose(out, plan)
+    state = read_state(directory.checkpoint) if resume else None
     data = {name: read_task(name, t.files, bad_rows=plan.config.bad_rows, limit=t.limit) for name, t in plan.tasks.items()}
     training = augment(plan, data)
-    with out_of_memory_explained():
+    with closing(directory), out_of_memory_explained():
         built = build_training(plan, data, training, device, lambda p: hearing.tell("mtk_progressed", progress=p))
-        directory.create()
+        if resume:
+            directory.reopen(metrics=state.metrics if state else 0)
+        else:
+            directory.create()
         for listener in (directory, *listeners):
             hearing.join(listener)
         hearing.tell("mtk_run_started", plan=describe(plan, data, training, built, directory.path))
-        result = train_and_keep(built, directory, lambda e: hearing.tell("mtk_evaluated", evaluation=e))
+        result = train_and_keep(built, directory, hearing, state)
         if not result.interrupted:
             predict_tests(built.model, data, directory, result, registry)
     hearing.tell("mtk_run_finished", result=result)
     return result
+
+
+RESUMABLE = ("epochs", "steps", "checkpoint_every", "device", "compile", "listen")
+"""The settings that a run may be resumed with, in place of its own."""
+
+
+def resumed(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the run in `path`, with those of `RESUMABLE` that are given. Raises UsageError for others."""
+    if unfit := settings.keys() - set(RESUMABLE):
+        raise UsageError(
+            f"A run is resumed with its own settings: `{min(unfit)}` cannot be another one. Of them only "
+            f"{', '.join(RESUMABLE)} can be given anew; --from {path} begins a new run from it."
+        )
+    return {**read_config(path / "config.toml"), **settings}
 
 
 def evaluate(

@@ -79,6 +79,8 @@ def check_names(config: RunConfig, registry: Registry) -> None:
     for kind, name in _named(config):
         if kind not in ("tasks", "encoder"):
             registry.find(kind, name)
+    if config.from_run is not None and not Path(config.from_run).is_dir():
+        raise UsageError(f"--from: there is no run {config.from_run}.")
     if not registry.offers("encoder", config.encoder) and not Path(config.encoder).is_dir() and _is_path(config.encoder):
         raise UsageError(f"--encoder: there is no directory {config.encoder}.")
 
@@ -108,6 +110,10 @@ def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
     combiner = registry.part("combiner", config.combiner)
     listeners = [registry.part("listener", text) for text in dict.fromkeys(config.listen)]
     encoder = find_encoder(config.encoder, registry)
+    if config.from_run is not None:
+        run = Path(config.from_run).resolve()
+        config = msgspec.structs.replace(config, from_run=str(run))
+        encoder = EncoderSource(str(run / "model" / "encoder"), str(run / "model" / "encoder"), None, "")
 
     components = [encoder.component] if encoder.component else []
     if registry.offers("tasks", config.data):

@@ -4,23 +4,66 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from random import Random
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
 
 # Examples are sorted by length within groups of so many batches: large enough that a batch holds like lengths, small
 # enough that every pass makes other batches. On the CS224N tasks at batch size 16 padding is then below 5 %.
 GROUP = 50
 
 
-def shuffled(lengths: Sequence[int], batch_size: int, rng: Random) -> Iterator[list[int]]:
-    """One pass after another, without end: every example once a pass, the last batch of a pass as small as it comes."""
-    while True:
-        order = list(range(len(lengths)))
-        rng.shuffle(order)
-        batches = []
-        for start in range(0, len(order), GROUP * batch_size):
-            group = sorted(order[start : start + GROUP * batch_size], key=lengths.__getitem__)
-            batches += [group[i : i + batch_size] for i in range(0, len(group), batch_size)]
-        rng.shuffle(batches)
-        yield from batches
+class Place(msgspec.Struct, frozen=True):
+    """How far batches have come: all that it takes to go on from there."""
+
+    generator: tuple[int, tuple[int, ...], float | None]  # the state of Python's Random at the beginning of the pass
+    given: int  # batches of the pass
+
+
+class Batches:
+    """One pass after another, without end, as lists of the examples' numbers: every example once a pass, in the last batch
+    of a pass as many as are left. None holds a single example if it can be helped, since a head that normalises over the
+    batch cannot do with one."""
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, rng: Random) -> None:
+        self._lengths, self._size, self._rng = lengths, batch_size, rng
+        self._pass: list[list[int]] = []
+        self._begin(0)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return self
+
+    def __next__(self) -> list[int]:
+        if self._given == len(self._pass):
+            self._begin(0)
+        self._given += 1
+        return self._pass[self._given - 1]
+
+    @property
+    def per_pass(self) -> int:
+        """How many batches a pass has."""
+        return len(self._pass)
+
+    @property
+    def place(self) -> Place:
+        """Where the next batch is."""
+        return Place(self._generator, self._given)
+
+    def go_to(self, place: Place) -> None:
+        """Go on from a place that an equal one had come to."""
+        self._rng.setstate(place.generator)
+        self._begin(place.given)
+
+    def _begin(self, given: int) -> None:
+        self._generator, self._given = self._rng.getstate(), given
+        order = list(range(len(self._lengths)))
+        self._rng.shuffle(order)
+        self._pass = []
+        for group in pieces(order, GROUP * self._size):
+            self._pass += pieces(sorted(group, key=self._lengths.__getitem__), self._size)
+        self._rng.shuffle(self._pass)
 
 
 def by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
@@ -28,3 +71,13 @@ def by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
     order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]
+
+
+def pieces(values: Sequence[T], size: int) -> list[list[T]]:
+    """The values in pieces of `size`, the last as small as it comes. Where it would be a single one, the last two share what
+    they have."""
+    found = [list(values[start : start + size]) for start in range(0, len(values), size)]
+    if size > 1 and len(found) > 1 and len(found[-1]) == 1:
+        rest = [*found.pop(-2), *found.pop()]
+        found += [rest] if len(rest) < 4 else [rest[:-2], rest[-2:]]
+    return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 import pluggy
@@ -33,8 +34,10 @@ class Listeners:
         self._of_plugins: set[str] = set()  # the plugins' listeners, as a message names them
         for plugin in registry.plugins:
             self._register(plugin.module, f"The plugin '{plugin.name}' ({plugin.package} {plugin.version})")
+        self._asked: dict[str, Any] = {}
         for part in parts:
             listener, component = part.build(), part.component
+            self._asked[part.recorded] = listener
             origin = f"of plugin '{component.plugin}' ({component.package} {component.version})"
             try:
                 self._register(listener, f"The listener '{part.text}' {origin}")
@@ -43,6 +46,17 @@ class Listeners:
                 raise component.broken(in_words(error)) from error
             if not self._manager.get_hookcallers(listener):
                 raise component.broken("it implements no run hook: mark its methods with @mtk.hookimpl")
+
+    def states(self) -> dict[str, Any]:
+        """What each listener that was asked for wants to know when a run is resumed: what its `state_dict` gives, in plain
+        values, by how it was asked for."""
+        return {name: listener.state_dict() for name, listener in self._asked.items() if hasattr(listener, "state_dict")}
+
+    def restore(self, states: Mapping[str, Any]) -> None:
+        """Give it back to the `load_state_dict` of those that are there again."""
+        for name, state in states.items():
+            if name in self._asked and hasattr(self._asked[name], "load_state_dict"):
+                self._asked[name].load_state_dict(state)
 
     def join(self, listener: object) -> None:
         """Let one more object hear of the run."""

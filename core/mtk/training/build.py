@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -19,12 +19,11 @@ from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
 from mtk.errors import UsageError
 from mtk.events import Plan, PlannedTask, Progress
-from mtk.head import Head
-from mtk.host.part import Part
-from mtk.model.encoder import Encoder, load_encoder
-from mtk.model.multitask import Model, inputs_of
+from mtk.model.encoder import load_encoder
+from mtk.model.multitask import Model
 from mtk.plan import RunPlan
-from mtk.task import Task
+from mtk.training.build_model import build_model
+from mtk.training.checkpoint import take_heads
 from mtk.training.dry_run import dry_run
 from mtk.training.trainer import Trainer
 
@@ -37,6 +36,7 @@ class Training:
     trainer: Trainer
     dev: dict[str, TokenizedSplit]
     plain: str | None  # why the tasks pass the encoder one after the other; None where they do so at once
+    notes: list[str]  # what was left out of the run that this one begins with
 
 
 def build_training(
@@ -61,6 +61,7 @@ def build_training(
         raise UsageError(f"--max-length {config.max_length}: {plan.encoder.name} reads at most {encoder.longest} tokens.")
     heads = {name: t.head for name, t in plan.tasks.items()}
     model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length, config.seed).to(device)
+    notes = take_heads(model, heads, Path(config.from_run)) if config.from_run else []
     model.autocast = autocast_of(config.precision)
     dev = {name: model.tokenize(name, d.dev) for name, d in data.items()}
     train = {name: model.tokenize(name, split) for name, split in training.items()}
@@ -69,18 +70,7 @@ def build_training(
     engine = Engine(model, combiner.to(device), packed=plain is None, clip_norm=config.clip_norm, cosines=config.cosines)
     sizes = {name: t.batch_size for name, t in plan.tasks.items()}
     torch.manual_seed(config.seed)  # of dropout, and of a combiner that draws
-    return Training(model, Trainer(engine, train, sizes, config, report=report, record=record), dev, plain)
-
-
-def build_model(encoder: Encoder, tasks: Sequence[Task], heads: Mapping[str, Part], max_length: int, seed: int = 0) -> Model:
-    """An encoder with fresh heads, by task. Each begins from random numbers of its own task's, whatever other tasks there
-    are. Raises UsageError where one cannot be built."""
-    built = {}
-    for task in tasks:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(Random(f"{seed} {task.name} head").getrandbits(63))
-            built[task.name] = _build_head(heads[task.name], encoder, task)
-    return Model(encoder, tasks, built, max_length)
+    return Training(model, Trainer(engine, train, sizes, config, report=report, record=record), dev, plain, notes)
 
 
 def build_combiner(plan: RunPlan) -> Combiner:
@@ -131,12 +121,8 @@ def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str,
         plain=built.plain,
         epochs=trainer.epoch_count,
         steps=trainer.steps,
-        notes=plan.notes + [f"{name}: {cut}" for name, tokens in trainer.train.items() if (cut := tokens.cut())],
+        notes=plan.notes
+        + built.notes
+        + [f"{name}: {cut}" for name, tokens in trainer.train.items() if (cut := tokens.cut())],
         out=out,
     )
-
-
-def _build_head(part: Part, encoder: Encoder, task: Task) -> Head:
-    inputs = inputs_of(part.cls.pair_encoding, task.pair)  # type: ignore[attr-defined]
-    head: Head = part.build(width=encoder.width, outputs=task.kind.outputs, inputs=inputs, task=task)
-    return head

@@ -8,7 +8,6 @@ model/manifest.json             the SHA-256 of every other file
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -20,14 +19,14 @@ import safetensors.torch
 from mtk.config import Precision
 from mtk.engine.device import autocast_of, choose_device, choose_precision
 from mtk.errors import DataError, UsageError
-from mtk.files import read_file, standing, write_directory
+from mtk.files import digest, read_file, standing, write_directory
 from mtk.host.part import Part
 from mtk.host.registry import Registry
 from mtk.host.spec import Spec
 from mtk.model.encoder import load_encoder
 from mtk.model.multitask import Model
 from mtk.task import Task
-from mtk.training.build import build_model
+from mtk.training.build_model import build_model
 
 CARD, MANIFEST = "model.json", "manifest.json"
 LARGEST = 1 << 26  # bytes of either; a million labels are some ten million
@@ -84,7 +83,7 @@ def save(model: Model, heads: Mapping[str, Part], directory: Path) -> None:
         for task in model.tasks:
             safetensors.torch.save_file(model.head(task).state_dict(), partial / "heads" / f"{task}.safetensors")
         (partial / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(card)))
-        files = {p.relative_to(partial).as_posix(): _digest(p) for p in sorted(partial.rglob("*")) if p.is_file()}
+        files = {p.relative_to(partial).as_posix(): digest(p) for p in sorted(partial.rglob("*")) if p.is_file()}
         (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(Manifest(1, files))))
 
     write_directory(directory, fill)
@@ -103,28 +102,54 @@ def load(
     Raises DataError where it is no such directory, or one that was truncated or edited; UsageError where a head's plugin
     is missing or the device is not there.
     """
-    path = Path(path)
-    directory = path if (path / CARD).is_file() else standing(path / "model")
-    card = _read_card(directory)
-    for name, digest in _checksums(directory, card).items():
-        _check_file(directory, name, digest)
+    directory, card = _verified(Path(path))
     registry = registry or Registry()
     heads = {task: _find_head(task, head, registry) for task, head in card.heads.items()}
     place = choose_device(device)
     encoder = load_encoder(str(directory / "encoder"), card.pooling)
     model = build_model(encoder, card.tasks, heads, card.max_length)
     for task, head in card.heads.items():
-        file = directory / "heads" / f"{task}.safetensors"
-        try:
-            model.head(task).load_state_dict(safetensors.torch.load_file(file))
-        except Exception as error:  # safetensors' own errors, or torch's RuntimeError over names and shapes
-            installed = heads[task].component
-            raise DataError(
-                f"{file} does not fit the head '{head.name}': it was saved with {head.package} {head.version}, and "
-                f"{installed.package} {installed.version} is installed. {error}"
-            ) from error
+        _fill_head(model, task, directory, head, heads[task])
     model.autocast = autocast_of(choose_precision(precision or card.precision, place))
     return model.to(place).eval()
+
+
+def take_heads(model: Model, heads: Mapping[str, Part], path: Path) -> list[str]:
+    """Let those heads of `model`, which are of these parts, that the run in `path` has too begin as they ended there: of the
+    same task, kind, head and options. A line for each that it has not. Raises DataError for a run that is damaged."""
+    directory, card = _verified(path)
+    former = {task.name: task for task in card.tasks}
+    notes = []
+    for name, task in model.tasks.items():
+        part, head = heads[name], card.heads.get(name)
+        asked = (part.component.package, part.component.name, part.spec.options)
+        if head is None or former[name].kind != task.kind or asked != (head.package, head.name, head.options):
+            had = f"{former[name].kind} with {head.package}/{head.name}" if head else "no such task"
+            notes.append(f"{name}: its head begins anew, for {path} has {had}")
+        else:
+            _fill_head(model, name, directory, head, part)
+    return notes
+
+
+def _fill_head(model: Model, task: str, directory: Path, head: HeadCard, part: Part) -> None:
+    file = directory / "heads" / f"{task}.safetensors"
+    try:
+        model.head(task).load_state_dict(safetensors.torch.load_file(file))
+    except Exception as error:  # safetensors' own errors, or torch's RuntimeError over names and shapes
+        installed = part.component
+        raise DataError(
+            f"{file} does not fit the head '{head.name}': it was saved with {head.package} {head.version}, and "
+            f"{installed.package} {installed.version} is installed. {error}"
+        ) from error
+
+
+def _verified(path: Path) -> tuple[Path, Card]:
+    """The directory of the model of a run, and its card, when every file in it was found to be as it was saved."""
+    directory = path if (path / CARD).is_file() else standing(path / "model")
+    card = _read_card(directory)
+    for name, checksum in _checksums(directory, card).items():
+        _check_file(directory, name, checksum)
+    return directory, card
 
 
 def _find_head(task: str, head: HeadCard, registry: Registry) -> Part:
@@ -161,7 +186,7 @@ def _checksums(directory: Path, card: Card) -> dict[str, str]:
     return files
 
 
-def _check_file(directory: Path, name: str, digest: str) -> None:
+def _check_file(directory: Path, name: str, checksum: str) -> None:
     """Raises DataError unless it is a regular file of the directory with this content."""
     file = directory / name
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
@@ -169,7 +194,7 @@ def _check_file(directory: Path, name: str, digest: str) -> None:
     if not file.exists():
         raise DataError(f"{file} is missing: the model is incomplete. Train it again or restore the file.")
     inside = file.resolve().is_relative_to(directory.resolve())
-    if not (file.is_file() and not file.is_symlink() and inside and _digest(file) == digest):
+    if not (file.is_file() and not file.is_symlink() and inside and digest(file) == checksum):
         raise DataError(f"{file} is not what was saved: it was truncated or edited. Train again or restore the file.")
 
 
@@ -179,8 +204,3 @@ def _decoded(path: Path, kind: type[T]) -> T:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path} is not what was saved: it was truncated or edited. {error}") from None
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from mtk.data.split import TaskData
 from mtk.errors import NonFiniteError
 from mtk.events import Evaluation, Result
+from mtk.host.listeners import Listeners
 from mtk.host.registry import Registry
 from mtk.metrics import average
 from mtk.model.multitask import Model
@@ -15,35 +16,53 @@ from mtk.training import checkpoint
 from mtk.training.build import Training
 from mtk.training.evaluation import evaluate_splits
 from mtk.training.interruption import Interruption
+from mtk.training.resume import Due, State, restore, save_state
 from mtk.training.run_directory import RunDirectory
 
 
-def train_and_keep(training: Training, directory: RunDirectory, evaluated: Callable[[Evaluation], object]) -> Result:
-    """Train epoch after epoch, evaluate after each, and keep the best model so far in `directory`. `evaluated` hears of each
-    evaluation.
+def train_and_keep(training: Training, directory: RunDirectory, hearing: Listeners, state: State | None = None) -> Result:
+    """Train epoch after epoch, evaluate after each, and keep the best model so far in `directory`, and where training is.
+    With `state`, go on from there.
 
     Ctrl-C, SIGTERM, SIGHUP, and a loss or a gradient that is not finite, end it early, with the best model so far, or else
     with the one that there is. What else is raised goes through, and takes the directory with it if it holds no model yet.
     """
     model, trainer = training.model, training.trainer
     began, best, interrupted = time.perf_counter(), None, False
+    if state:
+        restore(trainer, directory.checkpoint, state)
+        hearing.restore(state.listeners)
+        best = state.best
+    due = Due(trainer.config.checkpoint_every)
+
+    def save() -> None:
+        if due.ever:
+            trainer.tell()
+            save_state(trainer, directory.checkpoint, best, directory.metrics, hearing.states())
+            due.done()
+
     try:
         with Interruption() as interruption:
+            trainer.undisturbed = interruption.waits
+            trainer.between_steps = lambda: save() if due(trainer.step) else None
             for epoch in trainer.epochs():
                 metrics, predictions = evaluate_splits(model, training.dev)
                 score = average(metrics)
                 is_best = best is None or not score <= best.average  # anything is better than NaN
                 evaluation = Evaluation(step=trainer.step, epoch=epoch, metrics=metrics, average=score, best=is_best)
-                if is_best:
-                    with interruption.waits():
+                with interruption.waits():
+                    if is_best:
                         directory.keep(model, predictions, training.dev)
                         best = evaluation
-                evaluated(evaluation)
+                    hearing.tell("mtk_evaluated", evaluation=evaluation)
+                    trainer.evaluated = epoch
+                    save()
     except KeyboardInterrupt:
         interrupted = True
-        if best is None:
-            with Interruption() as interruption, interruption.waits():
+        with Interruption() as interruption, interruption.waits():
+            if best is None:
                 directory.keep(model, {}, {})
+            save()
     except NonFiniteError as error:
         if best is None:
             directory.keep(model, {}, {})

@@ -3,19 +3,21 @@
 runs/20261123-171500-sum-cnn-concat-mlp/
     config.toml         everything that decides the result; `mtk run --config` repeats it
     metrics.jsonl       a line for each report and each evaluation, as they came
-    model/              the best model, see `checkpoint`
+    model/              the best model, see `checkpoint.py`
+    checkpoint/         where training is, to go on from there, see `resume.py`
     predictions/        TASK-dev-output.csv and TASK-test-output.csv, as CS224N hands them in
     summary.json        the best scores, the number of steps, the time
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 from torch import Tensor
@@ -30,6 +32,13 @@ from mtk.plan import RunPlan
 from mtk.task import Task
 from mtk.training import checkpoint
 
+try:
+    import fcntl
+except ImportError:  # where there are no such locks, as on Windows
+    fcntl = None  # type: ignore[assignment]
+
+METRICS, LOCK = "metrics.jsonl", ".lock"
+
 
 class RunDirectory:
     """A run's directory. It listens to the run and writes down what it hears; nothing is there before `create`."""
@@ -37,6 +46,7 @@ class RunDirectory:
     def __init__(self, names: Iterable[Path], plan: RunPlan) -> None:
         """The directory will be the first of `names` that is not there yet."""
         self._names = names
+        self._locked: IO[str] | None = None
         self.plan = plan
 
     @classmethod
@@ -50,10 +60,17 @@ class RunDirectory:
         name = "-".join([datetime.now().strftime("%Y%m%d-%H%M%S"), *plan.title])
         return cls(chain([Path("runs", name)], (Path("runs", f"{name}-{number}") for number in count(2))), plan)
 
+    @classmethod
+    def existing(cls, path: Path, plan: RunPlan) -> RunDirectory:
+        """That of a run which goes on."""
+        directory = cls([], plan)
+        directory._at(path)
+        return directory
+
     def create(self) -> None:
         """Make the directory and write the configuration. No two runs get one directory, however near they begin."""
         for path in self._names:
-            self.path, self.model = path, path / "model"
+            self._at(path)
             try:
                 path.mkdir(parents=True)
                 break
@@ -63,11 +80,49 @@ class RunDirectory:
                 raise UsageError(f"The run's directory {path} cannot be made: {error.strerror}.") from None
         else:
             raise UsageError(f"--out {self.path} exists already. Choose another name, or remove it first.")
-        write_file(self.path / "config.toml", msgspec.toml.encode(_without_none(msgspec.to_builtins(self.plan.config))))
+        self._lock()
+        self._write_config()
+
+    def reopen(self, metrics: int) -> None:
+        """Take it up again, with the first `metrics` bytes of what was told of the run: the rest is told again."""
+        self._lock()
+        self._write_config()
+        if (self.path / METRICS).exists():
+            os.truncate(self.path / METRICS, metrics)
 
     def remove(self) -> None:
         """Take back what was written."""
         shutil.rmtree(self.path)
+
+    def close(self) -> None:
+        """Let other processes write here again."""
+        if self._locked:
+            (self.path / LOCK).unlink(missing_ok=True)
+            self._locked.close()
+            self._locked = None
+
+    @property
+    def metrics(self) -> int:
+        """The bytes of what was told of the run so far."""
+        return (self.path / METRICS).stat().st_size if (self.path / METRICS).exists() else 0
+
+    def _at(self, path: Path) -> None:
+        self.path, self.model, self.checkpoint = path, path / "model", path / "checkpoint"
+
+    def _write_config(self) -> None:
+        write_file(self.path / "config.toml", msgspec.toml.encode(_without_none(msgspec.to_builtins(self.plan.config))))
+
+    def _lock(self) -> None:
+        """Keep other processes from writing here until this one ends, however it does. Raises UsageError if one does."""
+        if fcntl is None:
+            return
+        locked = (self.path / LOCK).open("w")
+        try:
+            fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._locked = locked
+        except OSError:
+            locked.close()
+            raise UsageError(f"Another process is at work in {self.path}. Wait until it ends.") from None
 
     @hookimpl
     def mtk_progressed(self, progress: Progress) -> None:
@@ -96,7 +151,7 @@ class RunDirectory:
         write_file(directory / f"{task.name}-{split}-output.csv", "".join(lines).encode())
 
     def _log(self, event: str, record: msgspec.Struct) -> None:
-        with (self.path / "metrics.jsonl").open("ab") as file:
+        with (self.path / METRICS).open("ab") as file:
             file.write(_encode({"event": event, **msgspec.structs.asdict(record)}) + b"\n")
 
 

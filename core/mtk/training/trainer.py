@@ -6,12 +6,12 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from itertools import cycle, islice
+from contextlib import AbstractContextManager, nullcontext
 from random import Random
 
 from mtk.calling.failures import call
 from mtk.config import RunConfig
-from mtk.data.batches import shuffled
+from mtk.data.batches import Batches, pieces
 from mtk.data.tokens import Batch, TokenizedSplit
 from mtk.engine.cuda_graphs import LENGTHS, RecordedSteps, Step
 from mtk.engine.gradients import Engine, Outcome, Parts
@@ -41,31 +41,40 @@ class Trainer:
     ) -> None:
         self.engine, self.train, self.config = engine, train, config
         self.model, self.combiner = engine.model, engine.combiner
-        self.batch_sizes = batch_sizes
         self.report = report
+        self.batches = {
+            task: Batches(tokens.lengths, batch_sizes[task], Random(f"{config.seed} {task}"))
+            for task, tokens in train.items()
+        }
         self.turns = self.combiner.turns()
         self.steps_per_epoch = self._rounds() * len(self.turns)
         self.steps = min(config.epochs * self.steps_per_epoch, config.steps or sys.maxsize)
         self.epoch_count = math.ceil(self.steps / self.steps_per_epoch)
-        self.step = self.epoch = 0
+        self.step = self.evaluated = 0  # steps made, epochs whose evaluation is over
         self.examples = 0
         self.seconds = 0.0
         self.optimizer = build_optimizer(self.model, self.combiner, config, capturable=record)
         self.schedule = build_schedule(self.optimizer, config.warmup, self.steps)
         self.recorded = record
+        self.undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext  # around each step
+        self.between_steps: Callable[[], object] = lambda: None
         self._step: Step = RecordedSteps(self._make_step) if record else self._make_step
         self._telemetry = Telemetry(engine.layers)
+        self._began = (0.0, 0)  # when the epoch began, and after how many examples
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is trained, or was last, counted from 1; 0 before the first step."""
+        return math.ceil(self.step / self.steps_per_epoch)
 
     def epochs(self) -> Iterator[int]:
-        """Train epoch after epoch, and give each one's number when it is done."""
-        streams = {
-            task: shuffled(tokens.lengths, self.batch_sizes[task], Random(f"{self.config.seed} {task}"))
-            for task, tokens in self.train.items()
-        }
-        for epoch in range(1, self.epoch_count + 1):
-            self.epoch = epoch
-            self._epoch(streams)
+        """Train epoch after epoch, and give each one's number when it is done: from where it is, which is the beginning or
+        where a run was left off. An epoch counts as evaluated once the next one is asked for."""
+        while self.evaluated < self.epoch_count:
+            epoch = self.evaluated + 1
+            self._train_until(min(self.steps, epoch * self.steps_per_epoch))
             yield epoch
+            self.evaluated = max(self.evaluated, epoch)
 
     def optimize(self, batches: Mapping[str, Parts]) -> Outcome:
         """One optimizer step of one turn, on a batch of each of its tasks."""
@@ -74,27 +83,34 @@ class Trainer:
         call(self.combiner, "after_step", losses=lambda: self.engine.losses(batches))
         return outcome
 
-    def _epoch(self, streams: Mapping[str, Iterator[list[int]]]) -> None:
+    def tell(self) -> None:
+        """Report what is not reported yet."""
+        if self._telemetry:
+            began, examples = self._began
+            self.report(self._progress((self.examples - examples) / (time.perf_counter() - began)))
+
+    def _train_until(self, end: int) -> None:
         self.model.train()
         began = reported = time.perf_counter()
-        seen = 0
-        for turn in islice(cycle(self.turns), min(self.steps_per_epoch, self.steps - self.step)):
-            examples = {task: next(streams[task]) for task in turn}
-            batches = {task: self._parts(task, numbers) for task, numbers in examples.items()}
-            outcome = self.optimize(batches)
-            self._telemetry.add(outcome, examples)
-            self.step += 1
+        self._began = began, self.examples
+        while self.step < end:
+            turn = self.turns[self.step % len(self.turns)]
+            with self.undisturbed():
+                examples = {task: next(self.batches[task]) for task in turn}
+                outcome = self.optimize({task: self._parts(task, numbers) for task, numbers in examples.items()})
+                self._telemetry.add(outcome, examples)
+                self.step += 1
+                self.examples += sum(map(len, examples.values()))
             if self.model.device.type == "cpu" and not outcome.finite:  # a device is only asked with every report
                 self._check_finite()
-            seen += sum(len(part) for parts in batches.values() for part in parts)
-            now = time.perf_counter()
-            if now - reported >= REPORT_SECONDS:
-                reported = now
-                self.report(self._progress(seen / (now - began)))
-        if self._telemetry:
-            self.report(self._progress(seen / (time.perf_counter() - began)))
+            if time.perf_counter() - reported >= REPORT_SECONDS:
+                reported = time.perf_counter()
+                with self.undisturbed():
+                    self.tell()
+            if self.step < end:
+                self.between_steps()
+        self.tell()
         self.seconds += time.perf_counter() - began
-        self.examples += seen
 
     def _check_finite(self) -> None:
         """Raises NonFiniteError for a step since the last report that made no update."""
@@ -114,11 +130,11 @@ class Trainer:
     def _parts(self, task: str, examples: list[int]) -> list[Batch]:
         size = math.ceil(len(examples) / self.config.accumulate)
         multiple = LENGTHS if self.recorded else 1
-        return [self.train[task].batch(examples[i : i + size], multiple) for i in range(0, len(examples), size)]
+        return [self.train[task].batch(part, multiple) for part in pieces(examples, size)]
 
     def _rounds(self) -> int:
         """How often every task has its turn in an epoch."""
-        passes = [math.ceil(len(tokens) / self.batch_sizes[task]) for task, tokens in self.train.items()]
+        passes = [batches.per_pass for batches in self.batches.values()]
         match self.config.epoch:
             case "longest":
                 return max(passes)

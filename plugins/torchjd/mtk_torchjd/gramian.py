@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+import numpy
 import torch
 from torch import Tensor, nn
 from torchjd import aggregation
@@ -266,7 +267,7 @@ class NashMTL(FromRoot):
     ICML, algorithm 1.
 
     The tasks bargain for a direction, and Nash's solution is found by a sequence of convex problems. Each begins from the
-    last one's weights, which a saved state does not keep.
+    last one's weights.
 
     Options: `max_norm`, the longest that the result may be, 0 for any length; `update_weights_every`, the steps between
     two bargains; `optim_niter`, the problems in the sequence.
@@ -287,6 +288,19 @@ class NashMTL(FromRoot):
         with warnings.catch_warnings():  # of CVXPY's, that this problem cannot be compiled once for all steps
             warnings.filterwarnings("ignore", message="You are solving a parameterized problem")
             return super().weights(gramian)
+
+    def get_extra_state(self) -> Tensor:
+        """[2 + T]: how many bargains there were, and what the next one begins from, which TorchJD keeps beside its state."""
+        bargain: Any = self.method.inner.weighting
+        kept = [bargain.step, *bargain.normalization_factor.tolist(), *bargain.prvs_alpha.tolist()]
+        return torch.tensor(kept, dtype=torch.float64)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        bargain: Any = self.method.inner.weighting
+        step, factor, *alpha = state.tolist()
+        bargain.step, bargain.normalization_factor, bargain.prvs_alpha = step, numpy.array([factor]), numpy.array(alpha)
+        if step:
+            bargain._init_optim_problem()  # which it makes at the first of its bargains
 
 
 class ConFIG(FromRoot):

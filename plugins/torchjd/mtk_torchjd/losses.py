@@ -6,8 +6,9 @@ An option that is called as in TorchJD means what it means there.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
+import torch
 from msgspec import Meta
 from torch import Tensor, nn
 from torchjd import scalarization
@@ -123,8 +124,7 @@ class FAMO(FromLosses):
     """Liu, Feng, Stone and Liu 2023, "FAMO: Fast Adaptive Multitask Optimization", NeurIPS, algorithm 1.
 
     A convex combination of the gradients that lets every task's loss fall at the same rate. The weights learn from how far
-    the losses of a batch fell in the step, for which the batch passes through the model once more. A saved state keeps the
-    weights, and not the momentum with which they learn.
+    the losses of a batch fell in the step, for which the batch passes through the model once more.
 
     Options: `lr` and `weight_decay`, with which the weights learn.
     """
@@ -136,12 +136,26 @@ class FAMO(FromLosses):
         lr: Annotated[float, Meta(ge=0)] = 0.025,
         weight_decay: Annotated[float, Meta(ge=0)] = 1e-3,
     ) -> None:
-        weights = scalarization.FAMO(len(tasks), lr=lr, weight_decay=weight_decay)
-        super().__init__(tasks, weights)
-        self._learn = weights.update
+        super().__init__(tasks, scalarization.FAMO(len(tasks), lr=lr, weight_decay=weight_decay))
 
     def after_step(self, losses: Callable[[], Tensor]) -> None:
-        self._learn(losses())
+        self.method.inner.update(losses())  # type: ignore[operator]
+
+    def get_extra_state(self) -> Tensor:
+        """[3, T]: Adam's two moments of the weights and its steps, which TorchJD keeps beside its state."""
+        inner: Any = self.method.inner
+        if inner._optimizer is None:
+            return torch.zeros(3, len(self.tasks), device=inner._w.device)
+        adam = inner._optimizer.state[inner._w]
+        steps = adam["step"].to(inner._w.device).expand(len(self.tasks))
+        return torch.stack([adam["exp_avg"], adam["exp_avg_sq"], steps])
+
+    def set_extra_state(self, state: Tensor) -> None:
+        inner: Any = self.method.inner
+        optimizer = torch.optim.Adam([inner._w], lr=inner.lr, weight_decay=inner.weight_decay)
+        first, second, steps = state.to(inner._w.device).clone()
+        optimizer.state[inner._w] = {"exp_avg": first, "exp_avg_sq": second, "step": steps[0].cpu()}
+        inner._optimizer = optimizer
 
 
 class STCH(FromLosses):

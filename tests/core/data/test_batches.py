@@ -6,12 +6,13 @@ from itertools import chain, islice
 from pathlib import Path
 from random import Random
 
+import msgspec
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from mtk.data.batches import by_length, shuffled
+from mtk.data.batches import GROUP, Batches, Place, by_length, pieces
 from mtk.data.split import Split
 from mtk.data.tokens import TokenizedSplit
 from mtk.head import PairEncoding
@@ -19,14 +20,34 @@ from mtk.head import PairEncoding
 lengths_of_examples = st.lists(st.integers(1, 60), min_size=1, max_size=300)
 
 
+@given(count=st.integers(0, 60), size=st.integers(1, 9))
+def test_pieces_hold_all_and_none_holds_one_alone(count: int, size: int) -> None:
+    found = pieces(range(count), size)
+    assert list(chain.from_iterable(found)) == list(range(count))
+    assert len(found) == -(-count // size) or (size, count % 2) == (2, 1)
+    assert all(len(piece) <= max(size, 3) for piece in found)
+    assert size == 1 or count == 1 or all(len(piece) > 1 for piece in found)
+
+
+@given(lengths=lengths_of_examples, size=st.integers(1, 40), taken=st.integers(0, 200))
+def test_what_was_left_off_goes_on_from_its_place(lengths: list[int], size: int, taken: int) -> None:
+    first, second = Batches(lengths, size, Random(3)), Batches(lengths, size, Random(8))
+    for _ in range(taken):
+        next(first)
+    kept = msgspec.json.decode(msgspec.json.encode(first.place), type=Place)
+    wanted = list(islice(first, 50))
+    second.go_to(kept)
+    assert list(islice(second, 50)) == wanted
+
+
 @given(lengths=lengths_of_examples, size=st.integers(1, 40), seed=st.integers(0, 100))
 def test_a_pass_holds_every_example_once(lengths: list[int], size: int, seed: int) -> None:
-    batches = -(-len(lengths) // size)
-    passes = shuffled(lengths, size, Random(seed))
+    batches = sum(len(pieces(group, size)) for group in pieces(lengths, GROUP * size))
+    passes = Batches(lengths, size, Random(seed))
     for _ in range(2):
         one = list(islice(passes, batches))
         assert sorted(chain.from_iterable(one)) == list(range(len(lengths)))
-        assert all(len(batch) <= size for batch in one)
+        assert all(len(batch) <= max(size, 3) for batch in one)
 
 
 @given(lengths=lengths_of_examples, size=st.integers(1, 40))
@@ -40,13 +61,13 @@ def test_evaluation_goes_through_every_example_from_the_longest(lengths: list[in
 def test_little_is_padding() -> None:
     rng = Random(0)
     lengths = [min(100, 5 + int(rng.expovariate(1 / 20))) for _ in range(5000)]
-    cells = sum(max(lengths[i] for i in batch) * len(batch) for batch in islice(shuffled(lengths, 16, rng), 312))
+    cells = sum(max(lengths[i] for i in batch) * len(batch) for batch in islice(Batches(lengths, 16, rng), 312))
     assert cells < 1.08 * sum(lengths)
 
 
 def test_the_seed_decides_the_order() -> None:
     def first(seed: int) -> list[int]:
-        return next(shuffled(list(range(100)), 8, Random(seed)))
+        return next(Batches(list(range(100)), 8, Random(seed)))
 
     assert first(0) == first(0)
     assert first(0) != first(1)

@@ -23,9 +23,7 @@ OPTIONS = {  # of what cannot be built without
     "pbi": "weights=1/2",
 }
 
-UNKEPT = {  # promises that a method says itself it cannot keep
-    "multitask-toolkit/nash-mtl-saving": "each bargain begins from the last one's weights, which no saved state holds",
-}
+UNKEPT: dict[str, str] = {}  # promises that a method says itself it cannot keep
 
 
 def installed() -> Iterator[Any]:

@@ -1,0 +1,31 @@
+"""From an encoder and the heads' parts to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+
+import torch
+
+from mtk.head import Head
+from mtk.host.part import Part
+from mtk.model.encoder import Encoder
+from mtk.model.multitask import Model, inputs_of
+from mtk.task import Task
+
+
+def build_model(encoder: Encoder, tasks: Sequence[Task], heads: Mapping[str, Part], max_length: int, seed: int = 0) -> Model:
+    """An encoder with fresh heads, by task. Each begins from random numbers of its own task's, whatever other tasks there
+    are. Raises UsageError where one cannot be built."""
+    built = {}
+    for task in tasks:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(Random(f"{seed} {task.name} head").getrandbits(63))
+            built[task.name] = _build_head(heads[task.name], encoder, task)
+    return Model(encoder, tasks, built, max_length)
+
+
+def _build_head(part: Part, encoder: Encoder, task: Task) -> Head:
+    inputs = inputs_of(part.cls.pair_encoding, task.pair)  # type: ignore[attr-defined]
+    head: Head = part.build(width=encoder.width, outputs=task.kind.outputs, inputs=inputs, task=task)
+    return head

@@ -1,0 +1,183 @@
+"""All that it takes to go on with a run as if it had never stopped, written between two steps.
+
+RUN/checkpoint/state.json              where training is: step, places in the tasks' orders, the best evaluation so far
+RUN/checkpoint/state.safetensors       model, optimizer, combiner, the states of the random generators
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from mtk.data.batches import Place
+from mtk.errors import DataError
+from mtk.events import Evaluation
+from mtk.files import digest, read_file, standing, write_directory
+from mtk.training.trainer import Trainer
+
+CARD, TENSORS = "state.json", "state.safetensors"
+LARGEST = 1 << 26  # bytes of the card
+CPU, CUDA = "random.cpu", "random.cuda"
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a run is."""
+
+    format: Literal[1] = 1
+    step: int
+    evaluated: int  # epochs
+    examples: int
+    seconds: float
+    places: dict[str, Place]  # of each task's batches
+    scalars: dict[str, float]  # what the optimizer keeps beside its tensors
+    best: Evaluation | None
+    metrics: int  # bytes of metrics.jsonl that were written by then
+    listeners: dict[str, Any]  # a listener as it was asked for -> what its `state_dict` gave
+    checksum: str  # SHA-256 of the tensors' file
+
+
+class Due:
+    """Whether a checkpoint is due: every so many steps, "100", or minutes, "10m"; never for "0"."""
+
+    def __init__(self, every: str) -> None:
+        self._by_time = every.endswith("m")
+        self._every = int(every.removesuffix("m")) * (60 if self._by_time else 1)
+        self._last = time.monotonic()
+
+    @property
+    def ever(self) -> bool:
+        return self._every > 0
+
+    def __call__(self, step: int) -> bool:
+        if not self.ever:
+            return False
+        if not self._by_time:
+            return step % self._every == 0
+        return time.monotonic() - self._last >= self._every
+
+    def done(self) -> None:
+        self._last = time.monotonic()
+
+
+def save_state(
+    trainer: Trainer, directory: Path, best: Evaluation | None, metrics: int, listeners: Mapping[str, Any]
+) -> None:
+    """Write where `trainer` is to `directory`, in place of what is there. Raises MtkError where it cannot be written."""
+    tensors, scalars = _tensors(trainer), {}
+    for name, state in _optimizer_states(trainer).items():
+        for key, value in state.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{name}.{key}"] = value.detach()
+            elif value is not None:
+                scalars[f"optimizer.{name}.{key}"] = float(value)
+
+    def fill(partial: Path) -> None:
+        # each tensor's own memory: safetensors refuses what is shared, and a view would bring all that it is a view of
+        safetensors.torch.save_file({k: v.cpu().clone().contiguous() for k, v in tensors.items()}, partial / TENSORS)
+        state = State(
+            step=trainer.step,
+            evaluated=trainer.evaluated,
+            examples=trainer.examples,
+            seconds=trainer.seconds,
+            places={task: batches.place for task, batches in trainer.batches.items()},
+            scalars=scalars,
+            best=best,
+            metrics=metrics,
+            listeners=dict(listeners),
+            checksum=digest(partial / TENSORS),
+        )
+        (partial / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(state)))
+
+    write_directory(directory, fill)
+
+
+def read_state(directory: Path) -> State | None:
+    """What `save_state` wrote; None where there is nothing. Raises DataError for what it did not write."""
+    directory = standing(directory)
+    if not directory.exists():
+        return None
+    try:
+        state = msgspec.json.decode(read_file(directory / CARD, "a checkpoint", LARGEST), type=State)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+        raise DataError(f"{directory / CARD} is not what was saved: it was truncated or edited. {error}") from None
+    file = directory / TENSORS
+    if not file.is_file() or file.is_symlink() or digest(file) != state.checksum:
+        raise DataError(
+            f"{file} is not what was saved: it was truncated or edited. Remove {directory} to begin the run again."
+        )
+    return state
+
+
+def restore(trainer: Trainer, directory: Path, state: State) -> None:
+    """Let `trainer`, which is at the beginning of the same run, be where it was. Raises DataError where it is another."""
+    tensors = safetensors.torch.load_file(standing(directory) / TENSORS)
+    try:
+        _restore_modules(trainer, tensors)
+        _restore_optimizer(trainer, tensors, state)
+        for task, place in state.places.items():
+            trainer.batches[task].go_to(place)
+    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise DataError(f"{directory} does not fit the run that its config.toml describes: {error}") from error
+    trainer.step, trainer.evaluated = state.step, state.evaluated
+    trainer.examples, trainer.seconds = state.examples, state.seconds
+    trainer.engine.number.fill_(state.step)
+    _restore_rates(trainer)
+    torch.set_rng_state(tensors[CPU])
+    if CUDA in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors[CUDA], trainer.model.device)
+
+
+def _tensors(trainer: Trainer) -> dict[str, Tensor]:
+    """Those of modules and generators, by name."""
+    tensors = {f"model.{name}": value for name, value in trainer.model.state_dict().items()}
+    tensors |= {f"combiner.{name}": value for name, value in trainer.combiner.state_dict().items()}
+    tensors[CPU] = torch.get_rng_state()
+    if trainer.model.device.type == "cuda":
+        tensors[CUDA] = torch.cuda.get_rng_state(trainer.model.device)
+    return tensors
+
+
+def _restore_modules(trainer: Trainer, tensors: Mapping[str, Tensor]) -> None:
+    for prefix, module in (("model.", trainer.model), ("combiner.", trainer.combiner)):
+        module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+
+
+def _optimizer_states(trainer: Trainer) -> dict[str, dict[str, Any]]:
+    """What the optimizer keeps of each parameter, by the number of its group and its place in it."""
+    return {
+        f"{number}.{place}": trainer.optimizer.state.setdefault(parameter, {})
+        for number, group in enumerate(trainer.optimizer.param_groups)
+        for place, parameter in enumerate(group["params"])
+    }
+
+
+def _restore_optimizer(trainer: Trainer, tensors: Mapping[str, Tensor], state: State) -> None:
+    groups = trainer.optimizer.param_groups
+    for name, own in _optimizer_states(trainer).items():
+        number, place = map(int, name.split("."))
+        device = groups[number]["params"][place].device
+        prefix = f"optimizer.{name}."
+        for key, value in tensors.items():
+            if key.startswith(prefix):
+                own[key.removeprefix(prefix)] = value.to(device)
+        own.update({key.removeprefix(prefix): value for key, value in state.scalars.items() if key.startswith(prefix)})
+
+
+def _restore_rates(trainer: Trainer) -> None:
+    """The learning rates of this step. They are those of the schedule, which may be longer than it was."""
+    schedule = trainer.schedule
+    schedule.last_epoch, schedule._step_count = trainer.step, trainer.step + 1
+    rates = schedule.get_lr()
+    for group, rate in zip(trainer.optimizer.param_groups, rates, strict=True):
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(float(rate))
+        else:
+            group["lr"] = rate
+    schedule._last_lr = rates
