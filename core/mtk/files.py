@@ -59,8 +59,10 @@ def write_directory(path: Path, fill: Callable[[Path], object]) -> None:
         _remove(former)
         partial.mkdir(parents=True)
         fill(partial)
+        mode = partial.stat().st_mode & 0o666  # as the umask has it, which safetensors does not ask
         for directory, _, names in os.walk(partial):
             for name in names:
+                Path(directory, name).chmod(mode)
                 flush(Path(directory, name))
             flush(Path(directory))
         if path.exists():

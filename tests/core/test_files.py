@@ -108,14 +108,19 @@ def test_a_file_has_its_new_content_or_its_old(tmp_path: Path, monkeypatch: pyte
 
 
 def test_modes_follow_the_umask(tmp_path: Path) -> None:
+    def private(partial: Path) -> None:
+        first(partial)
+        (partial / "one").chmod(0o600)  # as safetensors leaves its files
+
     before = os.umask(0o027)
     try:
         write_file(tmp_path / "file", b"")
-        write_directory(tmp_path / "directory", first)
+        write_directory(tmp_path / "directory", private)
     finally:
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
     assert (tmp_path / "directory").stat().st_mode & 0o777 == 0o750
+    assert (tmp_path / "directory" / "one").stat().st_mode & 0o777 == 0o640
 
 
 def test_only_a_regular_file_of_bounded_size_is_read(tmp_path: Path) -> None:

@@ -1,0 +1,48 @@
+"""Runs of every format that there was are read: a directory of each is kept beside the tests."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import mtk
+from mtk_cli import cli
+
+RUNS = sorted((Path(__file__).parents[1] / "runs").iterdir())
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_its_model_predicts_what_it_did(run: Path) -> None:
+    model = mtk.load(run, device="cpu", precision="fp32")
+    assert model.predict("sst", ["the dog is happy", "the cat is awful"]) == ["good", "good"]
+    (score,) = model.predict("sts", [("the dog eats bread", "the dog eats bread")])
+    assert score == pytest.approx(4.61684, abs=1e-3)
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_it_is_evaluated_as_it_was(run: Path, tiny_corpus: Path) -> None:
+    flags = ("--data", str(tiny_corpus), "--json", "--precision", "fp32")
+    result = CliRunner().invoke(cli, ["eval", str(run), *flags])
+    assert result.exit_code == 0, result.output
+    best = json.loads((run / "summary.json").read_text())["best"]["metrics"]
+    for task, metrics in json.loads(result.stdout)["metrics"].items():
+        assert metrics == pytest.approx(best[task], abs=1e-3)
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_its_configuration_makes_a_run(run: Path, tiny_corpus: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    config = shutil.copy(run / "config.toml", tmp_path / "config.toml")
+    flags = ("--data", str(tiny_corpus), "--encoder", str(tiny_encoder), "--out", str(tmp_path / "run"))
+    result = CliRunner().invoke(cli, ["run", "--config", str(config), *flags])
+    assert result.exit_code == 0, result.output
+
+
+def test_the_newest_format_is_among_them() -> None:
+    from mtk.training.checkpoint import Card
+
+    newest = max(Card.__annotations__["format"].removeprefix("Literal[").removesuffix("]").split(", "))
+    assert f"format-{newest}" in [run.name for run in RUNS]
