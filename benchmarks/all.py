@@ -52,6 +52,7 @@ def plan(arguments: argparse.Namespace) -> dict[str, list[str]]:
         made["paper"] = ["paper.py", *load, "--combiner", "pcgrad", "--warm-up", "5"]
     if arguments.eda_nlp:
         made["augment"] = ["augment.py", "--data", arguments.data, "--eda-nlp", arguments.eda_nlp]
+    made["checkpoint"] = ["checkpoint.py", *load]
     made["startup"] = ["startup.py"]
     return made
 
