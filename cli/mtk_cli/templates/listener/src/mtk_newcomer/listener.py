@@ -1,0 +1,29 @@
+import csv
+
+import mtk
+
+
+class NewcomerListener:
+    """Writes each task's score after every epoch to a CSV file in the run's directory, a line for
+    each evaluation.
+
+    Options: `file`, its name.
+    """
+
+    def __init__(self, *, file: str = "scores.csv") -> None:
+        self.file = file
+
+    @mtk.hookimpl
+    def mtk_run_started(self, plan: mtk.Plan) -> None:
+        self.path = plan.out / self.file
+        self._write("epoch", "step", *(task.name for task in plan.tasks))
+
+    @mtk.hookimpl
+    def mtk_evaluated(self, evaluation: mtk.Evaluation) -> None:
+        tasks = evaluation.metrics.values()
+        scores = [next(iter(metrics.values())) for metrics in tasks]  # the first
+        self._write(evaluation.epoch, evaluation.step, *scores)
+
+    def _write(self, *row: object) -> None:
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerow(row)
