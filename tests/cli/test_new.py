@@ -4,11 +4,8 @@ write, it says."""
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 import tomllib
 import zipfile
 from collections.abc import Iterable
@@ -17,6 +14,7 @@ from typing import get_args
 
 import pytest
 from click.testing import CliRunner, Result
+from installing import install, run_module
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -37,22 +35,11 @@ def new(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["new", *arguments])
 
 
-def python(*arguments: str, cwd: Path, site: Path | None = None) -> str:
+def python(*command: str, cwd: Path, site: Path | None = None) -> str:
     """What a module prints, run in a process of its own with the packages in a directory installed."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "MTK_DISABLE_PLUGINS")}
-    environment |= {"HF_HUB_OFFLINE": "1"} | ({"PYTHONPATH": str(site)} if site else {})
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def install(packages: Iterable[Path], site: Path) -> Path:
-    """Install packages as a user does, but with nothing fetched."""
-    offline = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--quiet")
-    python("pip", "install", *offline, "--target", str(site), *map(str, packages), cwd=site.parent)
-    return site
+    code, stdout, stderr = run_module(*command, packages=site, cwd=cwd)
+    assert code == 0, stdout + stderr
+    return stdout
 
 
 def own_tests(packages: Iterable[Path], site: Path, *arguments: str) -> str:
@@ -81,7 +68,7 @@ def site(packages: dict[str, Path], tiny_encoder: Path, tmp_path_factory: pytest
     with_folder = tmp_path_factory.mktemp("with-folder") / "encoder"
     shutil.copytree(packages["encoder"], with_folder)
     shutil.copytree(tiny_encoder, with_folder / "src" / "mtk_first_encoder2" / "model")
-    return install(({**packages, "encoder": with_folder}).values(), tmp_path_factory.mktemp("installed") / "site")
+    return install(*{**packages, "encoder": with_folder}.values(), into=tmp_path_factory.mktemp("installed") / "site")
 
 
 # What it writes --------------------------------------------------------------------------------------------------------
@@ -198,7 +185,7 @@ def test_with_all_names_changed(packages: dict[str, Path], tmp_path: Path) -> No
             f"first-{kind}2": f"my-{kind}",  # the part and the plugin
         }
         copies.append(renamed(package, names, tmp_path / f"{kind}-of-mine"))
-    site = install(copies, tmp_path / "site")
+    site = install(*copies, into=tmp_path / "site")
     output = own_tests(copies, site, "-v")
     assert all(f"my-{kind}]" in output for kind in KINDS if kind not in CHECKED)
     for kind in CHECKED:
@@ -220,7 +207,7 @@ def test_with_each_name_changed_by_itself(tmp_path: Path) -> None:
             "plugin": {f"\n{which} = ": "\nother-plugin = "},
         }
         copies.append(renamed(fresh, names[which], tmp_path / which))
-    site = install(copies, tmp_path / "site")
+    site = install(*copies, into=tmp_path / "site")
     assert "8 passed" in own_tests([copy / "tests" / "test_package.py" for copy in copies], site)
     rows = json.loads(python("mtk_cli", "list", "--json", cwd=tmp_path, site=site))
     found = {(row["name"], row["package"], row["plugin"]) for row in rows if row["kind"] == "tasks"}
