@@ -12,20 +12,20 @@ OFFLINE = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-ver
 
 def install(*packages: Path, into: Path) -> Path:
     """Install packages into a directory of their own, which is returned."""
-    code, _, stderr = run_module("pip", "install", *OFFLINE, "--target", str(into), *map(str, packages))
+    code, _, stderr = run_python("-m", "pip", "install", *OFFLINE, "--target", str(into), *map(str, packages))
     assert code == 0, stderr
     return into
 
 
-def run_module(
-    *command: str, packages: Path | None = None, stdin: str = "", cwd: Path | None = None, **environment: str
+def run_python(
+    *arguments: str, packages: Path | None = None, stdin: str = "", cwd: Path | None = None, **environment: str
 ) -> tuple[int, str, str]:
-    """The exit code of `python -m …`, with the packages in a directory installed beside those of the tests, and what it
+    """The exit code of `python …`, with the packages in a directory installed beside those of the tests, and what it
     prints."""
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "MTK_DISABLE_PLUGINS")}
     kept |= {"PYTHONPATH": str(packages)} if packages is not None else {}
     done = subprocess.run(
-        [sys.executable, "-m", *command],
+        [sys.executable, *arguments],
         input=stdin,
         capture_output=True,
         text=True,
@@ -38,4 +38,4 @@ def run_module(
 
 def run_mtk(*arguments: str, packages: Path | None = None, stdin: str = "", **environment: str) -> tuple[int, str, str]:
     """The same of `mtk …`."""
-    return run_module("mtk_cli", *arguments, packages=packages, stdin=stdin, **environment)
+    return run_python("-m", "mtk_cli", *arguments, packages=packages, stdin=stdin, **environment)

@@ -16,12 +16,13 @@ class NewcomerListener:
     @mtk.hookimpl
     def mtk_run_started(self, plan: mtk.Plan) -> None:
         self.path = plan.out / self.file
-        self._write("epoch", "step", *(task.name for task in plan.tasks))
+        self.tasks = [task.name for task in plan.tasks]
+        self._write("epoch", "step", *self.tasks)
 
     @mtk.hookimpl
     def mtk_evaluated(self, evaluation: mtk.Evaluation) -> None:
-        tasks = evaluation.metrics.values()
-        scores = [next(iter(metrics.values())) for metrics in tasks]  # the first
+        metrics = [evaluation.metrics[task] for task in self.tasks]
+        scores = [next(iter(of_task.values())) for of_task in metrics]  # the first
         self._write(evaluation.epoch, evaluation.step, *scores)
 
     def _write(self, *row: object) -> None:
