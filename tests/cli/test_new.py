@@ -186,7 +186,7 @@ def test_with_all_names_changed(packages: dict[str, Path], tmp_path: Path) -> No
         }
         copies.append(renamed(package, names, tmp_path / f"{kind}-of-mine"))
     site = install(*copies, into=tmp_path / "site")
-    output = own_tests(copies, site, "-v")
+    output = own_tests(copies, site, "-v", "-k", "not test_contract or shape or never-empty")  # `mtk check` runs the rest
     assert all(f"my-{kind}]" in output for kind in KINDS if kind not in CHECKED)
     assert all(f"[my-{kind}-" in output for kind in CHECKED)
     checks = "from mtk_cli import cli; [cli(['check', f'{kind}-of-mine'], standalone_mode=False) for kind in %r]"
