@@ -13,7 +13,7 @@ class LabelEmbedding(mtk.Head):
 
     Its own loss, `pull`, is the mean of 1 − cos(W·e, l_y), y the text's label: texts of one label gather around it.
 
-    Akata et al. 2013, "Label-Embedding for Attribute-Based Classification", section 3.
+    After Weston, Bengio and Usunier 2011, "WSABIE: Scaling Up To Large Vocabulary Image Annotation", section 2.
 
     Options: `size` of the embeddings; `pull`, the weight of the loss.
     """
