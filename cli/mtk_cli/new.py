@@ -129,8 +129,9 @@ def _check_name(kind: str, name: str) -> None:
             f"such as equal-length."
         )
     owners = {c.name: c.package for c in Registry().components if c.kind == kind}
-    if kind == "command":
-        owners |= dict.fromkeys(click.get_current_context().find_root().command.commands, PACKAGE)  # type: ignore[attr-defined]
+    toolkit = click.get_current_context().find_root().command
+    if kind == "command" and isinstance(toolkit, click.Group):
+        owners |= dict.fromkeys(toolkit.commands, PACKAGE)
     if name in owners:
         raise UsageError(f"There is a {NOUNS.get(kind, kind)} '{name}' already, of {owners[name]}. Choose another name.")
     if find_spec(_module(name)) is not None:
