@@ -26,13 +26,14 @@ TEMPLATES = Path(__file__).parent / "templates"
 class Template(NamedTuple):
     """One kind of part that a package may bring."""
 
-    words: str  # of it, for --help
+    help: str  # of its flag
     use: tuple[str, ...]  # what its author does with it, once it is installed
     folders: tuple[str, ...]  # of `templates`, beside `common`
 
 
-# A further kind is one line here, and a folder.
 CHECK, TEST = "mtk check mtk-newcomer", "pytest PACKAGE"
+
+# A further kind is one line here, and a folder.
 KINDS = {
     "head": Template("A head.", (CHECK, "mtk run --head newcomer"), ("checked", "head")),
     "combiner": Template("A combiner of gradients.", (CHECK, "mtk run --combiner newcomer"), ("checked", "combiner")),
@@ -47,7 +48,7 @@ KINDS = {
 def _choices(command: Callable[..., None]) -> Callable[..., None]:
     """A flag for each kind, in their order."""
     for kind, template in reversed(KINDS.items()):
-        command = click.option(f"--{kind}", is_flag=True, help=template.words)(command)
+        command = click.option(f"--{kind}", is_flag=True, help=template.help)(command)
     return command
 
 
