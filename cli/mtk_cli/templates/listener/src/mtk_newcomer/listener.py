@@ -17,7 +17,8 @@ class NewcomerListener:
     def mtk_run_started(self, plan: mtk.Plan) -> None:
         self.path = plan.out / self.file
         self.tasks = [task.name for task in plan.tasks]
-        self._write("epoch", "step", *self.tasks)
+        if not self.path.exists():  # as it does where a run is resumed
+            self._write("epoch", "step", *self.tasks)
 
     @mtk.hookimpl
     def mtk_evaluated(self, evaluation: mtk.Evaluation) -> None:
