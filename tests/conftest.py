@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import importlib
 import os
-import string
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
@@ -133,27 +132,9 @@ dev = "sts-dev.csv"
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory that `--encoder` reads: a BERT of two layers with random weights, and its WordPiece tokenizer."""
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizer
+    from mtk.testing import tiny_encoder
 
-    directory = tmp_path_factory.mktemp("tiny-encoder")
-    special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-    characters = string.ascii_lowercase + string.digits
-    pieces = (*special, *".,!?'", *characters, *(f"##{c}" for c in characters), *_WORDS)
-    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=128,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        BertModel(config, add_pooling_layer=False).save_pretrained(directory)
-    BertTokenizer(vocabulary, model_max_length=128).save_pretrained(directory)
-    return directory
+    return tiny_encoder(tmp_path_factory.mktemp("tiny-encoder"), words=_WORDS)
 
 
 @pytest.fixture(scope="session")

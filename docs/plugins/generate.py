@@ -23,6 +23,7 @@ SECTIONS = [
     ("Combiners", "mtk.combiner", ("Step", "Combiner", "LossCombiner", "GramianCombiner", "GradientCombiner")),
     ("Augmenters", "mtk.augmenter", ("Augmenter",)),
     ("Events", "mtk.events", ("Plan", "PlannedTask", "Progress", "Evaluation", "Result")),
+    ("A tiny encoder", "mtk.testing.encoder", ("tiny_encoder",)),
     ("The conformance kit", "mtk.testing", ("checks",)),
 ]
 WITHOUT_WORDS = {"mtk.registration"}  # whose own docstring says no more than its class

@@ -1,84 +1,103 @@
-"""`mtk new`: what it writes installs, passes its own tests, is listed and trains; what it cannot write, it says."""
+"""`mtk new`: what it writes installs, passes its own tests, is listed and trains, under another name too; what it cannot
+write, it says."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import re
+import shutil
 import tomllib
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from click.testing import CliRunner, Result
+from installing import install, run_python
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 import mtk_cli.new
+from mtk.host.contracts import Kind
 from mtk_cli import cli
-from mtk_cli.new import FLAGS, TEMPLATES
+from mtk_cli.new import KINDS, TEMPLATES
 
 ROOT = Path(__file__).parents[2]
-NAME = "first-try2"
-KINDS = list(FLAGS)
+CHECKED = ("head", "combiner", "augmenter")
+
+
+def name_of(kind: str) -> str:
+    return f"first-{kind}2"
 
 
 def new(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["new", *arguments])
 
 
-def python(*arguments: str, cwd: Path, packages: Path | None = None) -> str:
-    """What a module prints, run in a process of its own with the packages in a directory installed."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "MTK_DISABLE_PLUGINS")}
-    environment |= {"PYTHONPATH": str(packages)} if packages else {}
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+def python(*command: str, cwd: Path, site: Path | None = None) -> str:
+    """What `python …` prints, in a process of its own with the packages in a directory installed."""
+    code, stdout, stderr = run_python(*command, packages=site, cwd=cwd)
+    assert code == 0, stdout + stderr
+    return stdout
+
+
+def own_tests(packages: Iterable[Path], site: Path, *arguments: str) -> str:
+    """What the packages' own tests print, all of them in one process."""
+    return python(
+        *("-m", "pytest", "-p", "no:cacheprovider", "--import-mode=importlib", *arguments, *map(str, packages)),
+        cwd=site,
+        site=site,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def package(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory that `mtk new` writes."""
-    directory = tmp_path_factory.mktemp("new") / f"mtk-{NAME}"
-    result = new(NAME, f"--{kind}", "--out", str(directory))
-    assert result.exit_code == 0, result.output
-    return directory
+def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The directory that `mtk new` writes, for each kind."""
+    directory = tmp_path_factory.mktemp("new")
+    written = {kind: directory / f"mtk-{name_of(kind)}" for kind in KINDS}
+    for kind, package in written.items():
+        result = new(name_of(kind), f"--{kind}", "--out", str(package))
+        assert result.exit_code == 0, result.output
+    return written
 
 
 @pytest.fixture(scope="module")
-def packages(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That package, installed as a user installs it, but with nothing fetched."""
-    target = tmp_path_factory.mktemp("packages")
-    offline = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--quiet")
-    python("pip", "install", *offline, "--target", str(target), str(package), cwd=package)
-    return target
+def site(packages: dict[str, Path], tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All of them, installed; the encoder's package with a folder, as its README has it."""
+    with_folder = tmp_path_factory.mktemp("with-folder") / "encoder"
+    shutil.copytree(packages["encoder"], with_folder)
+    shutil.copytree(tiny_encoder, with_folder / "src" / "mtk_first_encoder2" / "model")
+    return install(*{**packages, "encoder": with_folder}.values(), into=tmp_path_factory.mktemp("installed") / "site")
 
 
 # What it writes --------------------------------------------------------------------------------------------------------
 
 
-def test_every_spelling_is_the_packages_own(kind: str, package: Path) -> None:
-    files = [file for file in package.rglob("*") if file.is_file()]
+def test_there_is_one_for_every_kind_of_part() -> None:
+    assert set(KINDS) == set(get_args(Kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_spelling_is_the_packages_own(kind: str, packages: dict[str, Path]) -> None:
+    files = [file for file in packages[kind].rglob("*") if file.is_file()]
     assert not [file for file in files if "newcomer" in (str(file) + file.read_text()).lower()]
-    component = (package / "mtk_first_try2" / f"{kind}.py").read_text()
-    assert f"class FirstTry2{kind.capitalize()}(mtk." in component
+    assert (packages[kind] / "src" / f"mtk_first_{kind}2" / "__init__.py") in files
 
 
-def test_it_requires_the_release_that_it_was_written_for(package: Path) -> None:
-    project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
+def test_its_tests_name_nothing_of_it(packages: dict[str, Path]) -> None:
+    tests = [file.read_text() for package in packages.values() for file in (package / "tests").rglob("*.py")]
+    assert not [test for test in tests if re.search(r"first[-_]?\w+2", test, re.IGNORECASE)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_requires_the_release_that_it_was_written_for(kind: str, packages: dict[str, Path]) -> None:
+    project = tomllib.loads((packages[kind] / "pyproject.toml").read_text())["project"]
     (requirement,) = map(Requirement, project["dependencies"])
     installed = Version(mtk_cli.new.version(requirement.name))
     assert requirement.specifier.contains(installed.base_version)
     assert not requirement.specifier.contains(f"{installed.major + 1}.0")
-    assert project["entry-points"] == {"mtk": {NAME: "mtk_first_try2"}}
+    assert project["entry-points"] == {"mtk": {name_of(kind): f"mtk_first_{kind}2"}}
 
 
 @pytest.mark.parametrize(("release", "range"), [("0.1.0", ">=0.1,<0.2"), ("0.9.3.dev1", ">=0.9,<0.10"), ("1.4", ">=1.4,<2")])
@@ -86,46 +105,127 @@ def test_before_one_a_minor_release_may_change_a_contract_and_then_a_major_one(r
     assert mtk_cli.new._compatible(release) == range
 
 
-@pytest.mark.parametrize("name", ["x", "none", NAME, "a-name-of-some-length"])
+@pytest.mark.parametrize("name", ["x", "none", "first-try2", "a-name-of-some-length"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_it_is_clean(kind: str, name: str, tmp_path: Path) -> None:
     pytest.importorskip("ruff")
     package = tmp_path / f"mtk-{name}"
     assert new(name, f"--{kind}", "--out", str(package)).exit_code == 0
-    python("ruff", "check", "--isolated", "--extend-select=I,B,UP,SIM,RET,PTH", ".", cwd=package)
-    python("ruff", "format", "--isolated", "--check", ".", cwd=package)
+    python("-m", "ruff", "check", "--isolated", "--extend-select=I,B,UP,SIM,RET,PTH", ".", cwd=package)
+    python("-m", "ruff", "format", "--isolated", "--check", ".", cwd=package)
 
 
 @pytest.mark.slow
-def test_its_own_tests_pass(package: Path, packages: Path) -> None:
-    assert " passed" in python("pytest", "-p", "no:cacheprovider", str(package), cwd=packages, packages=packages)
-
-
-def test_it_is_listed(kind: str, packages: Path) -> None:
-    rows = json.loads(python("mtk_cli", "list", "--json", cwd=packages, packages=packages))
-    (row,) = [row for row in rows if row["package"] == f"mtk-{NAME}"]
-    assert (row["kind"], row["name"], row["plugin"], row["status"]) == (kind, NAME, NAME, "ok")
+def test_their_own_tests_pass(packages: dict[str, Path], site: Path) -> None:
+    assert " passed" in own_tests(packages.values(), site)
 
 
 @pytest.mark.slow
-def test_it_trains(kind: str, packages: Path, tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path) -> None:
-    tiny = ("--data", str(tiny_corpus), "--encoder", str(tiny_encoder), "--steps", "3", "--device", "cpu")
-    python("mtk_cli", "run", *tiny, FLAGS[kind], NAME, "--out", "run", cwd=tmp_path, packages=packages)
-    assert f"mtk-{NAME} 0.1.0" in (tmp_path / "run" / "config.toml").read_text()
-    assert json.loads((tmp_path / "run" / "summary.json").read_text())["steps"] == 3
+def test_without_being_installed_its_own_tests_fail(packages: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="nothing of this package is installed"):
+        own_tests([packages["tasks"]], tmp_path)
 
 
+def test_they_are_listed(site: Path) -> None:
+    rows = json.loads(python("-m", "mtk_cli", "list", "--json", cwd=site, site=site))
+    found = {row["kind"]: row for row in rows if row["package"].startswith("mtk-first-")}
+    assert list(found) and set(found) == set(KINDS)
+    for kind, row in found.items():
+        name = name_of(kind)
+        assert (row["name"], row["plugin"], row["package"], row["status"]) == (name, name, f"mtk-{name}", "ok")
+
+
+@pytest.mark.slow
+def test_a_run_takes_them_all(site: Path, tmp_path: Path) -> None:
+    flags = ("data", "tasks"), ("encoder", "encoder"), ("head", "head"), ("combiner", "combiner"), ("augment", "augmenter")
+    parts = [text for flag, kind in (*flags, ("listen", "listener")) for text in (f"--{flag}", name_of(kind))]
+    python("-m", "mtk_cli", "run", *parts, "--steps", "3", "--device", "cpu", "--out", "run", cwd=tmp_path, site=site)
+    configuration = (tmp_path / "run" / "config.toml").read_text()
+    assert not [kind for kind in KINDS if kind != "command" and f"mtk-{name_of(kind)} 0.1.0" not in configuration]
+    average = json.loads((tmp_path / "run" / "summary.json").read_text())["best"]["average"]
+    assert (tmp_path / "run" / "scores.csv").read_text().startswith("epoch,step,message,reply")
+    assert python("-m", "mtk_cli", "first-command2", "run", cwd=tmp_path, site=site) == f"{average:.4f}  run\n"
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_it_says_what_it_wrote_and_what_comes_next(kind: str) -> None:
     with CliRunner().isolated_filesystem():
         output = new("fresh", f"--{kind}").output
         written = {file.relative_to("mtk-fresh").as_posix() for file in Path("mtk-fresh").rglob("*") if file.is_file()}
     lines = [line.strip() for line in output.splitlines()]
     assert written <= set(lines)
-    assert lines[-3:] == ["pip install -e 'mtk-fresh[test]'", "mtk check mtk-fresh", f"mtk run {FLAGS[kind]} fresh"]
+    check = "mtk check mtk-fresh" if kind in CHECKED else "pytest mtk-fresh"
+    assert lines[-3:-1] == ["pip install -e 'mtk-fresh[test]'", check]
+    assert lines[-1].startswith("mtk ")
+    assert "fresh" in lines[-1].split()
+
+
+# Under another name ----------------------------------------------------------------------------------------------------
+
+
+def renamed(package: Path, names: dict[str, str], copy: Path) -> Path:
+    """A copy of a package with some of its names changed wherever they stand, in files and folders."""
+    for file in [file for file in package.rglob("*") if file.is_file()]:
+        place, text = file.relative_to(package).as_posix(), file.read_text()
+        for old, its_new in names.items():
+            place, text = place.replace(old, its_new), text.replace(old, its_new)
+        (copy / place).parent.mkdir(parents=True, exist_ok=True)
+        (copy / place).write_text(text)
+    return copy
+
+
+@pytest.mark.slow
+def test_with_all_names_changed(packages: dict[str, Path], tmp_path: Path) -> None:
+    copies = []
+    for kind, package in packages.items():
+        names = {
+            f"mtk-first-{kind}2": f"{kind}-of-mine",  # the package
+            f"mtk_first_{kind}2": f"mine_for_{kind}",  # the module
+            f"First{kind.capitalize()}2": "Mine",  # the class
+            f"first-{kind}2": f"my-{kind}",  # the part and the plugin
+        }
+        copies.append(renamed(package, names, tmp_path / f"{kind}-of-mine"))
+    site = install(*copies, into=tmp_path / "site")
+    output = own_tests(copies, site, "-v", "-k", "not test_contract or shape or never-empty")  # `mtk check` runs the rest
+    assert all(f"my-{kind}]" in output for kind in KINDS if kind not in CHECKED)
+    assert all(f"[my-{kind}-" in output for kind in CHECKED)
+    checks = "from mtk_cli import cli; [cli(['check', f'{kind}-of-mine'], standalone_mode=False) for kind in %r]"
+    checked = python("-c", checks % (CHECKED,), cwd=tmp_path, site=site)  # in one process, which imports torch once
+    assert all(f"my-{kind} " in checked for kind in CHECKED)
+    assert "broken" not in checked
+
+
+def test_with_each_name_changed_by_itself(tmp_path: Path) -> None:
+    """As the package's README says where each stands."""
+    copies = []
+    for which in ("part", "package", "module", "plugin"):
+        fresh = tmp_path / "fresh" / which
+        assert new(which, "--tasks", "--out", str(fresh)).exit_code == 0
+        names = {
+            "part": {f'"{which}",': '"other",'},
+            "package": {f'name = "mtk-{which}"': 'name = "other-package"'},
+            "module": {f"mtk_{which}": "other_module"},
+            "plugin": {f"\n{which} = ": "\nother-plugin = "},
+        }
+        copies.append(renamed(fresh, names[which], tmp_path / which))
+    site = install(*copies, into=tmp_path / "site")
+    assert "8 passed" in own_tests([copy / "tests" / "test_package.py" for copy in copies], site)
+    rows = json.loads(python("-m", "mtk_cli", "list", "--json", cwd=tmp_path, site=site))
+    found = {(row["name"], row["package"], row["plugin"]) for row in rows if row["kind"] == "tasks"}
+    assert found > {
+        ("other", "mtk-part", "part"),
+        ("package", "other-package", "package"),
+        ("module", "mtk-module", "module"),
+        ("plugin", "mtk-plugin", "other-plugin"),
+    }
+
+
+# In the wheel ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
 def test_the_wheel_holds_every_template(tmp_path: Path) -> None:
-    python("hatchling", "build", "--target", "wheel", "--directory", str(tmp_path), cwd=ROOT)
+    python("-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path), cwd=ROOT)
     (wheel,) = tmp_path.glob("*.whl")
     templates = {f"mtk_cli/templates/{file.relative_to(TEMPLATES).as_posix()}" for file in TEMPLATES.rglob("*.*")}
     held = set(zipfile.ZipFile(wheel).namelist())
@@ -148,7 +248,9 @@ def test_a_bad_name(name: str, tmp_path: Path) -> None:
     [
         (("cnn", "--head"), "There is a head 'cnn' already, of multitask-toolkit. Choose another name."),
         (("heads", "--combiner"), "There is a module 'mtk_heads' already, which the package would hide."),
-        (("fresh",), "Say what the package brings: one of --head, --combiner and --augmenter."),
+        (("sample", "--tasks"), "There is a task set 'sample' already, of multitask-toolkit. Choose another name."),
+        (("predict", "--command"), "There is a command 'predict' already, of multitask-toolkit. Choose another name."),
+        (("fresh",), "Say what the package brings: one of --head, --combiner, --augmenter, --tasks, "),
         (("fresh", "--head", "--combiner"), "Say what the package brings: one of"),
     ],
 )

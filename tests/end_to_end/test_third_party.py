@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ from random import Random
 
 import pytest
 import torch
+from installing import install, run_mtk
 
 import mtk
 from mtk.host.registry import Registry
@@ -23,27 +22,10 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "mtk-bilinear"
 BROUGHT = {("head", "bilinear"), ("combiner", "equal-length"), ("augmenter", "typo")}
 
 
-def run_mtk(*arguments: str, packages: Path | None = None, stdin: str = "", **environment: str) -> tuple[int, str, str]:
-    """`mtk` in a process of its own, with the packages in a directory installed beside those of the tests."""
-    environment |= {"PYTHONPATH": str(packages)} if packages is not None else {}
-    done = subprocess.run(
-        [sys.executable, "-m", "mtk_cli", *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        env={**{k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, **environment},
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example, installed as a user installs it, but with nothing fetched."""
-    target = tmp_path_factory.mktemp("packages")
-    offline = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--quiet")
-    subprocess.run([sys.executable, "-m", "pip", "install", *offline, "--target", str(target), str(EXAMPLE)], check=True)
-    return target
+    return install(EXAMPLE, into=tmp_path_factory.mktemp("packages") / "site")
 
 
 @pytest.fixture(scope="module")

@@ -28,13 +28,14 @@ if find_spec("hypothesis") is None:
     raise UsageError("mtk.testing needs hypothesis, which an extra brings: pip install 'multitask-toolkit[test]'")
 
 from mtk.testing.check import BrokenPromise, Check, Subject
+from mtk.testing.encoder import tiny_encoder
 
 if TYPE_CHECKING:
     from mtk.augmenter import Augmenter
     from mtk.combiner import Combiner
     from mtk.head import Head
 
-__all__ = ["BrokenPromise", "Check", "checks"]
+__all__ = ["BrokenPromise", "Check", "checks", "tiny_encoder"]
 
 
 def checks(component: type[Head | Combiner | Augmenter], **options: Any) -> list[Check]:
