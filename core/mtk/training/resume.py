@@ -174,7 +174,7 @@ def _restore_rates(trainer: Trainer) -> None:
     """The learning rates of this step. They are those of the schedule, which may be longer than it was."""
     schedule = trainer.schedule
     schedule.last_epoch, schedule._step_count = trainer.step, trainer.step + 1
-    rates = schedule.get_lr()
+    rates = [base * factor(trainer.step) for base, factor in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)]
     for group, rate in zip(trainer.optimizer.param_groups, rates, strict=True):
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(float(rate))
