@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import tomllib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mtk import MtkError, UsageError
-from mtk.errors import nearest
+from mtk.errors import BrokenPartError, in_words, nearest
+from mtk_cli.json_output import json_option, print_json
 
 if TYPE_CHECKING:
     from mtk.host.component import Component
+    from mtk.host.part import Part
     from mtk.host.registry import Registry
     from mtk.host.spec import Spec
 
-OK, BROKEN, UNKNOWN = "ok", "broken", "not checked"
-EXIT = {OK: 0, BROKEN: 1, UNKNOWN: 2}
+OK, SLOW, BROKEN, UNKNOWN = "ok", "slow", "broken", "not checked"
+EXIT = {OK: 0, SLOW: 0, BROKEN: 1, UNKNOWN: 2}
 
 
 @click.command("check")
 @click.argument("package")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@json_option("Print a JSON list.")
 @click.pass_context
 def command(ctx: click.Context, package: str, as_json: bool) -> None:
     """Check that a package's heads, combiners and augmenters do what mtk asks of them.
 
-    PACKAGE is the name of a package or of a plugin, or a component: NAME, package/NAME, NAME:key=value. The exit status is
-    1 if a promise is broken, and 2 if something could not be checked.
+    PACKAGE is the name of a package or of a plugin, the directory of one that is installed, or a component: NAME,
+    package/NAME, NAME:key=value. The exit status is 1 if a promise is broken, and 2 if something could not be checked.
     """
     from mtk.host.registry import Registry
     from mtk.host.spec import Spec
-    from mtk_cli.output import print_json, stdout, table
+    from mtk_cli.output import stdout, table
 
-    spec = Spec.parse(package)
     registry = Registry()
-    found = [row for component in named(registry, spec) for row in rows(component, spec)]
-    found += broken_plugins(registry, spec.name)
+    project = project_in(Path(package), registry)
+    spec = Spec(project) if project else Spec.parse(package)
+    components = named(registry, spec)
+    found = [row for component in components for row in rows(component, spec)]
+    found += plugins(registry, spec.name, components)
     if as_json:
         print_json(found)
     else:
@@ -49,25 +57,26 @@ def command(ctx: click.Context, package: str, as_json: bool) -> None:
             if row["message"]:
                 console.print(f"\n{row['kind']} {row['name']}, {row['check']}: {row['message']}", soft_wrap=True)
     statuses = {row["status"] for row in found}
-    ctx.exit(EXIT[next(status for status in (BROKEN, UNKNOWN, OK) if status in statuses)])
+    ctx.exit(EXIT[next(status for status in (BROKEN, UNKNOWN, SLOW, OK) if status in statuses)])
 
 
 def named(registry: Registry, spec: Spec) -> list[Component]:
     """The components that a package, a plugin or a component's own name means; with options, a component's alone. Raises
     UsageError if there is nothing to check and nothing broken."""
-    from importlib.metadata import PackageNotFoundError, distribution
+    from mtk.host.spec import Spec
 
     name = spec.name
     ours = [c for c in registry.components if c.kind in ("head", "combiner", "augmenter")]
     groups = ("name", "qualified") if spec.options else ("package", "plugin", "name", "qualified")
     found = [c for c in ours if name in (getattr(c, group) for group in groups)]
-    if found or broken_plugins(registry, name):
+    if found or plugins(registry, name, found):
         return found
-    try:
-        distribution(name)
-    except PackageNotFoundError:
+    package = installed_as(name)
+    if package not in (None, name):  # mtk_clinic for mtk-clinic, which pip takes too
+        return named(registry, Spec(str(package), spec.options))
+    if package is None:
         known = {known for c in ours for known in (c.package, c.plugin, c.name)}
-        raise UsageError(f"There is no package, plugin or component '{name}'. {nearest(name, known)}") from None
+        raise UsageError(f"There is no package, plugin or component '{name}'. {nearest(name, known)}")
     raise UsageError(
         f"The package '{name}' brings no head, combiner or augmenter. Has it an entry point in the group 'mtk', and was it "
         f"installed again after that was added?"
@@ -76,7 +85,8 @@ def named(registry: Registry, spec: Spec) -> list[Component]:
 
 def rows(component: Component, spec: Spec) -> Iterator[dict[str, str]]:
     """What each check of a component came to."""
-    from mtk.host.options import options, read_options
+    from mtk.host.containment import contained
+    from mtk.host.part import Part
     from mtk.host.spec import Spec
     from mtk.testing import BrokenPromise, checks
 
@@ -85,18 +95,24 @@ def rows(component: Component, spec: Spec) -> Iterator[dict[str, str]]:
         return {**origin, "check": check, "status": status, "promise": promise, "message": message}
 
     try:
-        cls = component.load()
+        component.load()
     except MtkError as error:
         yield row("import", BROKEN, message=str(error))
         return
     try:
-        found = checks(cls, **read_options(options(cls), Spec(component.name, spec.options)))
+        part = Part.read(component, Spec(component.name, spec.options), {})
+        with contained():
+            reason = unbuilt(part)
+            found = [] if reason else checks(part.cls, **part.options)  # each would only say so again
     except MtkError as error:
         yield row("options", UNKNOWN, message=str(error))
         return
+    if reason:
+        yield row("constructor", BROKEN, "It can be built.", reason)
     for check in found:
         try:
-            check()
+            with contained():  # os._exit would end the command, and say nothing
+                check()
         except BrokenPromise as error:
             yield row(check.name, BROKEN, check.promise, str(error))
         except MtkError as error:
@@ -106,18 +122,83 @@ def rows(component: Component, spec: Spec) -> Iterator[dict[str, str]]:
             yield row(check.name, OK, check.promise)
 
 
-def broken_plugins(registry: Registry, name: str) -> list[dict[str, str]]:
-    """The plugins of that name, or of that package, which could not even register."""
+def unbuilt(part: Part) -> str | None:
+    """Why it cannot be built, as a run would for a task of pairs; None if it can, or declines that."""
+    from mtk.model.multitask import inputs_of
+    from mtk.task import Classification, Task
+
+    offered: dict[str, Any] = {}
+    if part.component.kind == "head":
+        task = Task(name="task", kind=Classification(("a", "b", "c")), text=("first", "second"), label="label")
+        inputs = inputs_of(part.cls.pair_encoding, task.pair)  # type: ignore[attr-defined]
+        offered = {"width": 8, "outputs": 3, "inputs": inputs, "task": task}
+    elif part.component.kind == "combiner":
+        offered = {"tasks": ["a", "b", "c"]}
+    try:
+        part.build(**offered)
+    except BrokenPartError as error:
+        return str(error)
+    except MtkError:  # a value that makes no sense to it, or something that is not installed: the checks say so
+        pass
+    return None
+
+
+def plugins(registry: Registry, name: str, components: list[Component]) -> list[dict[str, str]]:
+    """What there is to say of the plugins of that name or of that package, and of those that bring the components: that one
+    could not even register, or takes its time."""
+
+    def row(package: str, plugin: str, status: str, promise: str, message: str) -> dict[str, str]:
+        named = {"kind": "plugin", "name": plugin, "package": package, "check": "registration"}
+        return {**named, "status": status, "promise": promise, "message": message}
+
+    asked = {(c.package, c.plugin) for c in components}
     return [
-        {
-            "kind": "plugin",
-            "name": broken.plugin,
-            "package": broken.package,
-            "check": "registration",
-            "status": BROKEN,
-            "promise": "The package registers what it brings.",
-            "message": broken.reason,
-        }
+        row(broken.package, broken.plugin, BROKEN, "The package registers what it brings.", broken.reason)
         for broken in registry.broken
         if name in (broken.package, broken.plugin)
+    ] + [
+        row(package, plugin, SLOW, "No command waits for it.", message)
+        for (package, plugin), message in registry.slow().items()
+        if name in (package, plugin) or (package, plugin) in asked
     ]
+
+
+def project_in(path: Path, registry: Registry) -> str | None:
+    """The installed package whose project is in a directory, or has this `pyproject.toml`; None where the path is neither,
+    or is a name that is known. Raises UsageError where the package is not installed, or the directory holds none."""
+    text = str(path)
+    directory = path.parent if path.name == "pyproject.toml" else path
+    if not directory.is_dir() or any(text in (c.package, c.plugin, c.name, c.qualified) for c in registry.components):
+        return None
+    file = directory / "pyproject.toml"
+    try:
+        name = tomllib.loads(file.read_text(encoding="utf-8"))["project"]["name"]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        reason = "it has no name of a project" if isinstance(error, KeyError | TypeError) else in_words(error)
+        raise UsageError(f"{file} does not say which package is in {directory}: {reason}") from None
+    installing = f"pip install -e {shlex.quote(str(directory))}"
+    installed = installed_as(name)
+    if installed is None:
+        raise UsageError(f"The package '{name}' in {directory} is not installed: {installing}, and then mtk check {name}")
+    if not is_editable(installed, directory):
+        click.echo(f"note: {installed} is checked as it was installed, not as it is in {directory}: {installing}", err=True)
+    return installed
+
+
+def installed_as(name: str) -> str | None:
+    """The name of an installed package as it writes it itself, or None."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        return str(distribution(name).metadata["Name"])
+    except (PackageNotFoundError, ValueError):
+        return None
+
+
+def is_editable(package: str, directory: Path) -> bool:
+    """Whether an installed package is what is in the directory now, as `pip install -e` leaves it."""
+    from importlib.metadata import distribution
+
+    origin = json.loads(distribution(package).read_text("direct_url.json") or "{}")
+    is_it = origin.get("url") == directory.resolve().as_uri()
+    return is_it and bool(origin.get("dir_info", {}).get("editable"))

@@ -134,6 +134,8 @@ def setup(plan: Plan) -> Table:
     """What the tasks share."""
     grid = Table.grid(padding=(0, 2))
     grid.add_row("encoder", f"{plan.encoder}, {plan.parameters / 1e6:,.1f} M parameters with the heads")
+    if plan.plain is not None:
+        grid.add_row("", f"one task after the other: {plan.plain}")
     grid.add_row("combiner", plan.combiner)
     grid.add_row("device", f"{plan.device}, {plan.precision}" + (", CUDA graphs" if plan.recorded else ""))
     grid.add_row("training", f"{_count(plan.epochs, 'epoch')}, {_count(plan.steps, 'step')}")
@@ -152,8 +154,12 @@ def skipped(plan: Plan) -> Iterable[str]:
 
 
 def pace(progress: Progress) -> str:
-    """The loss of each task, and the speed."""
-    losses = "  ".join(f"{task} {loss:.4f}" for task, loss in progress.losses.items())
+    """The loss of each task, after it the losses of its head's own that are part of it, and the speed."""
+    parts = []
+    for task, total in progress.losses.items():
+        own = [(name, loss) for name, loss in progress.own_losses.items() if name.startswith(f"{task}/")]
+        parts += [(task, total), *own]
+    losses = "  ".join(f"{name} {loss:.4f}" for name, loss in parts)
     return f"loss  {losses}  {progress.examples_per_second:,.0f} examples/s"
 
 

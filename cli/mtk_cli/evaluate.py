@@ -8,6 +8,7 @@ from typing import Literal
 import click
 
 from mtk.config import Precision
+from mtk_cli.json_output import json_option, print_json
 from mtk_cli.settings import value
 
 
@@ -18,7 +19,7 @@ from mtk_cli.settings import value
 @click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16", help="As in the run unless given.")
 @click.option("--bad-rows", type=value("bad_rows"), metavar="error|skip", help="As in the run unless given.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option("Print one JSON object.")
 def command(
     run: Path,
     data: str | None,
@@ -31,7 +32,7 @@ def command(
     """Evaluate the model in the directory RUN."""
     from mtk.metrics import average
     from mtk.pipeline import evaluate
-    from mtk_cli.output import print_json, scores, stdout
+    from mtk_cli.output import scores, stdout
 
     metrics = evaluate(run, data=data, split=split, device=device, precision=precision, bad_rows=bad_rows)
     if as_json:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from mtk_cli.json_output import json_option, print_json
 
 if TYPE_CHECKING:
     from mtk.host.component import Component
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("list")
 @click.option("--verbose", is_flag=True, help="Show each component's plugin, its class, and where the code or data lie.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@json_option("Print a JSON list.")
 @click.pass_context
 def command(ctx: click.Context, verbose: bool, as_json: bool) -> None:
     """List what is installed, and what is broken.
@@ -23,11 +25,12 @@ def command(ctx: click.Context, verbose: bool, as_json: bool) -> None:
     What every plugin brings, whoever published it. A plugin registers to be listed; nothing else of it is imported.
     """
     from mtk.host.registry import Registry
-    from mtk_cli.output import print_json, stdout, table
+    from mtk_cli.output import stdout, table
 
     toolkit = ctx.find_root().command
     commands = toolkit.commands if isinstance(toolkit, click.Group) else ()
-    found = rows(Registry(), commands, places=verbose or as_json)
+    registry = Registry()
+    found = rows(registry, commands, places=verbose or as_json)
     if as_json:
         print_json(found)
         return
@@ -37,16 +40,21 @@ def command(ctx: click.Context, verbose: bool, as_json: bool) -> None:
     for row in found:
         package = f"{row['package']} {row['version']}"
         listing.add_row(row["kind"], row["name"], row["summary"], package, row["status"], *(row[column] for column in more))
-    stdout().print(listing)
+    console = stdout()
+    console.print(listing)
+    for sentence in registry.slow().values():
+        console.print(f"\n{sentence}", soft_wrap=True)
 
 
-def rows(registry: Registry, commands: Collection[str], *, places: bool) -> list[dict[str, str]]:
+def rows(registry: Registry, commands: Collection[str], *, places: bool) -> list[dict[str, Any]]:
     """A row for each component, then one for each broken plugin. `commands` are mtk's own, which keep their names; `places`
     has the disk searched for where each component lies."""
     from mtk.host.contracts import KINDS
     from mtk.host.registry import PACKAGE
 
+    seconds = {(p.package, p.name): round(p.seconds, 3) for p in registry.plugins}  # that importing it took
     offers = Counter((c.kind, c.name) for c in registry.components)
+    own = {(c.kind, c.name) for c in registry.components if c.package == PACKAGE}
 
     def status(component: Component) -> str:
         if component.kind == "command" and component.name in commands:
@@ -55,6 +63,8 @@ def rows(registry: Registry, commands: Collection[str], *, places: bool) -> list
             return f"broken: {reason}"
         if offers[component.kind, component.name] == 1 or component.package == PACKAGE:
             return "ok"
+        if (component.kind, component.name) in own:
+            return f"write {component.qualified}: the name alone means mtk's own"
         return f"ambiguous: write {component.qualified}"
 
     components = [
@@ -68,6 +78,7 @@ def rows(registry: Registry, commands: Collection[str], *, places: bool) -> list
             "plugin": c.plugin,
             "target": c.target or c.hub_id,
             "place": str(c.place() or "not installed") if places else "",
+            "seconds": seconds[c.package, c.plugin],
         }
         for c in sorted(registry.components, key=lambda c: (KINDS.index(c.kind), c.name))
     ]
@@ -82,6 +93,7 @@ def rows(registry: Registry, commands: Collection[str], *, places: bool) -> list
             "plugin": b.plugin,
             "target": "",
             "place": "",
+            "seconds": round(b.seconds, 3),
         }
         for b in registry.broken
     ]

@@ -1,13 +1,10 @@
-"""Standard output: where every command prints, and how a JSON object and a task's metrics look."""
+"""Standard output for people: where every command prints, and how a table and a task's metrics look."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any
 
-import click
-import msgspec
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -17,11 +14,6 @@ _ENDLESS = 10_000
 def stdout() -> Console:
     """No markup: a message or a summary may hold brackets of its own. A pipe gets lines that are never folded."""
     return Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else _ENDLESS)
-
-
-def print_json(record: Any) -> None:
-    """One document. A number that is none, which JSON has no word for, is null."""
-    click.echo(msgspec.json.format(msgspec.json.encode(record, enc_hook=str)).decode())
 
 
 def table(*columns: str) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 from mtk import UsageError
 from mtk.config import Precision
 from mtk.errors import nearest
+from mtk_cli.json_output import json_option, print_json
 from mtk_cli.settings import value
 
 
@@ -21,7 +21,7 @@ from mtk_cli.settings import value
 @click.argument("file", default="-", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16", help="As in the run unless given.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, with the id.")
+@json_option("Print a JSON object a line, with the id.")
 def command(run: Path, task: str, file: Path, device: str, precision: Precision | None, as_json: bool) -> None:
     """Predict a task for each text of a file.
 
@@ -43,6 +43,6 @@ def command(run: Path, task: str, file: Path, device: str, precision: Precision 
     texts = list(zip(*split.texts, strict=True)) if asked.pair else split.texts[0]
     for row, prediction in zip(split.ids, model.predict(task, texts), strict=True):
         if as_json:
-            click.echo(json.dumps({"id": row, "prediction": prediction}, ensure_ascii=False))
+            print_json({"id": row, "prediction": prediction}, on_one_line=True)
         else:
             click.echo(prediction if isinstance(prediction, str) else f"{prediction:.4f}")

@@ -10,6 +10,7 @@ import click
 
 from mtk import UsageError
 from mtk.config import PRESETS, check, read_config
+from mtk_cli.json_output import json_option, print_json
 from mtk_cli.settings import Setting, layered
 
 INTERRUPTED = 130  # the exit code that a shell expects of a program ended by Ctrl-C
@@ -89,7 +90,7 @@ class Sectioned(click.Command):
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run that was left off.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run's directory; a new one in runs/ unless given.")
 @click.option("--quiet", is_flag=True, help="Print only what the run came to.")
-@click.option("--json", "as_json", is_flag=True, help="Print only one JSON object, at the end.")
+@json_option("Print only one JSON object, at the end.")
 def command(
     preset: str | None, file: Path | None, resume: Path | None, out: Path | None, quiet: bool, as_json: bool, **settings: Any
 ) -> None:
@@ -108,7 +109,7 @@ def command(
 
     import mtk
     from mtk_cli.console import Quiet, Report
-    from mtk_cli.output import print_json, stdout
+    from mtk_cli.output import stdout
 
     if as_json:
         result = mtk.run(config, **how, listeners=[])

@@ -37,8 +37,13 @@ class Setting(click.Option):
             multiple=by_task or get_origin(_TYPES[field]) is list,
             callback=_by_task if by_task else None,
             metavar=f"[TASK=]{metavar}" if by_task else metavar,
-            help=help if default in (None, {}, []) else f"{help}  [default: {default}]",
+            help=help if default in (None, {}, []) else f"{help}  [default: {_short(default)}]",
         )
+
+
+def _short(default: Any) -> str:
+    """Without the package's name, which only a configuration needs: a name of mtk's own means mtk's."""
+    return str(default).rpartition("/")[2]
 
 
 def value(field: str) -> Callable[[str], Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,42 +11,63 @@ import click
 from mtk import UsageError
 from mtk.errors import nearest
 from mtk_cli import foreign
+from mtk_cli.json_output import json_option, print_json
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from mtk.host.component import Component
     from mtk.host.registry import Registry
 
 
 @click.command("show")
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@json_option("Print a JSON list.")
 def command(name: str, as_json: bool) -> None:
     """Show a component's options and paper.
 
-    NAME is of any kind that `mtk list` shows; write package/NAME where two packages offer one name.
+    NAME is of any kind that `mtk list` shows; write package/NAME where two packages offer one name. It may be the directory
+    of an encoder too.
     """
+    from mtk.host.options import written
     from mtk.host.registry import Registry
-    from mtk_cli.output import print_json, stdout, table
+    from mtk_cli.output import stdout, table
 
-    cards = [describe(component) for component in named(Registry(), name)]
+    registry = Registry()
+    is_directory = Path(name).is_dir() and not any(name in (c.name, c.qualified) for c in registry.components)
+    cards = [directory_card(name)] if is_directory else [describe(component) for component in named(registry, name)]
     if as_json:
         print_json(cards)
         return
     console = stdout()
     for card in cards:
         console.print(f"{card['kind']} {card['name']}: {card['summary']}", style="bold")
-        origin = f"from plugin {card['plugin']} of {card['package']} {card['version']}\n"
-        console.print(f"{card['target']}, {origin}" if card["target"] else origin)
+        if card["plugin"]:
+            origin = f"from plugin {card['plugin']} of {card['package']} {card['version']}\n"
+            console.print(f"{card['target']}, {origin}" if card["target"] else origin)
         if card["description"]:
             console.print(card["description"] + "\n")
         if card["options"]:
             options = table("option", "type", "default")
             for option in card["options"]:
-                default = "must be given" if option["required"] else str(option["default"]).lower()
+                default = "must be given" if option["required"] else written(option["default"])
                 options.add_row(option["name"], option["type"], default)
             console.print(options)
         elif card["kind"] in CONFIGURABLE:
             console.print("It has no options.\n")
+        if card["properties"]:
+            console.print(properties_table(card["properties"]))
+
+
+def properties_table(properties: dict[str, Any]) -> Table:
+    """A line for each that is known."""
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2))
+    for name, value in properties.items():
+        if value is not None:
+            grid.add_row(name, f"{value:,}" if isinstance(value, int) else value)
+    return grid
 
 
 def named(registry: Registry, name: str) -> list[Component]:
@@ -62,6 +84,7 @@ def describe(component: Component) -> dict[str, Any]:
     """All there is to know of a component. Imports its code, or looks into its folder: raises UsageError where it is broken,
     DataError where its `tasks.toml` is."""
     options, description = _DESCRIBERS.get(component.kind, _describe_class)(component)
+    place = component.place() if component.kind == "encoder" else None
     return {
         "kind": component.kind,
         "name": component.name,
@@ -72,6 +95,35 @@ def describe(component: Component) -> dict[str, Any]:
         "target": component.target,
         "options": options,
         "description": description,
+        "properties": encoder_properties(component.name, str(place)) if place else {},
+    }
+
+
+def directory_card(path: str) -> dict[str, Any]:
+    """The same for an encoder in a directory, which no plugin brings. Raises UsageError where there is none."""
+    unknown = dict.fromkeys(("package", "version", "plugin", "target"), "")
+    properties = encoder_properties(path, path)
+    of = {"kind": "encoder", "name": path, "summary": properties["architecture"]}
+    return {**of, **unknown, "options": [], "description": "", "properties": properties}
+
+
+def encoder_properties(name: str, source: str) -> dict[str, Any]:
+    """What an encoder is like, which it is loaded for. Raises UsageError where it cannot be."""
+    from mtk.engine.packing import why_plain
+    from mtk.model.encoder import load_encoder
+
+    encoder = load_encoder(name, "mean", source=source)
+    config: Any = encoder.backbone.config
+    names = [name for name in encoder.tokenizer.model_input_names if name != "attention_mask"]
+    reason = why_plain(encoder.backbone, names)
+    return {
+        "architecture": type(encoder.backbone).__name__,
+        "layers": getattr(config, "num_hidden_layers", None),
+        "width": encoder.width,
+        "vocabulary": len(encoder.tokenizer),
+        "positions": getattr(config, "max_position_embeddings", None),
+        "parameters": sum(parameter.numel() for parameter in encoder.parameters()),
+        "tasks": "all at once" if reason is None else f"one after the other: {reason}",
     }
 
 

@@ -18,6 +18,10 @@ class UsageError(MtkError):
     exit_code = 2
 
 
+class BrokenPartError(UsageError):
+    """A part that does not do what its contract says: it is its author who can mend that."""
+
+
 class DataError(MtkError):
     """Something read that is not as it should be: a corpus, a run directory, a model."""
 

@@ -4,6 +4,7 @@ asks whether a setting is for all tasks or for one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -130,7 +131,7 @@ def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
         listen=[part.recorded for part in listeners],
         versions=used_versions(components),
     )
-    notes = changed_versions(config.versions, complete.versions) + _ambiguous(config, registry)
+    notes = changed_versions(config.versions, complete.versions) + _twins(components, registry)
     return RunPlan(complete, tasks, encoder, combiner, listeners, notes)
 
 
@@ -193,15 +194,11 @@ def _named(config: RunConfig) -> list[tuple[Kind, str]]:
     return found
 
 
-def _ambiguous(config: RunConfig, registry: Registry) -> list[str]:
-    """A line for each name that was written without its package and that another package offers too."""
-    lines = []
-    for kind, name in dict.fromkeys(_named(config)):
-        twins = registry.twins(kind, name) if "/" not in name else []
-        if twins:
-            others = " and ".join(c.qualified for c in twins)
-            lines.append(f"{kind} {name} is mtk's own; there is {others} too, which is asked for by that name")
-    return lines
+def _twins(components: Iterable[Component], registry: Registry) -> list[str]:
+    """A line on the names that mean the toolkit's own here, and that other packages have too."""
+    used = dict.fromkeys(c for c in components if c.package == PACKAGE)
+    twins = [f"{c.noun} {twin.qualified}" for c in used for twin in registry.twins(c)]
+    return [f"mtk's own are used, though other packages have parts of the same names: {', '.join(twins)}"] if twins else []
 
 
 def _is_path(name: str) -> bool:

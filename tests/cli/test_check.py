@@ -74,7 +74,7 @@ def statuses(result: Result) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["mtk-clinic", "ward"])
+@pytest.mark.parametrize("name", ["mtk-clinic", "Mtk_Clinic", "ward"])
 def test_a_package_or_a_plugin_is_all_of_its_components(install: Install, name: str) -> None:
     package = install()
     result = check(name)
@@ -132,6 +132,104 @@ def test_a_component_that_cannot_be_imported_is_broken(install: Install) -> None
     result = check("ward")
     assert result.exit_code == 1
     assert f"ModuleNotFoundError: No module named 'nowhere_to_be_found' ({package / 'parts.py'}:1)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "check_name", "message"),
+    [
+        ("super().__init__(tasks)", "pass", "constructor", "does not begin with super().__init__(tasks)"),
+        ("super().__init__(tasks)", "1 / 0", "constructor", "ZeroDivisionError: division by zero ({parts}:6)"),
+        ("super().__init__(tasks)", "import os; os._exit(3)", "constructor", "it called os._exit(3) ({parts}:6)"),
+        (
+            "tasks, *",
+            "count, rank, *",
+            "import",
+            "asks for `rank`, which nobody gives it; it should be __init__(self, tasks,",
+        ),
+        (
+            "    def scal",
+            "    use_host = 1\n    def scal",
+            "import",
+            "has an attribute `use_host`, which neither mtk nor the",
+        ),
+        ("int = 1", "dict = {}", "import", "of a type that cannot be written as power=VALUE: dict; take one of str, int"),
+    ],
+)
+def test_what_cannot_be_built_is_said_once(install: Install, old: str, new: str, check_name: str, message: str) -> None:
+    package = install(parts=PARTS.replace(old, new))
+    result = check("even")
+    assert result.exit_code == 1
+    table, _, text = result.stdout.partition("\n\n")
+    assert [line.split() for line in table.splitlines()[1:]] == [["combiner", "even", check_name, "broken"]]
+    assert message.replace("{parts}", str(package / "parts.py")) in text
+    assert len(text.splitlines()) == 1
+
+
+def test_a_method_that_ends_the_program_breaks_a_promise(install: Install) -> None:
+    install(parts=PARTS.replace("return losses", "import os; os._exit(3); return losses"))
+    result = check("even", "--json")
+    assert result.exit_code == 1
+    assert "SystemExit: it called os._exit(3)" in json.loads(result.stdout)[0]["message"]
+
+
+def test_what_a_part_prints_stays_out_of_the_table(install: Install) -> None:
+    install(parts=PARTS.replace("return losses", "print('aside'); return losses"))
+    result = check("even")
+    assert "aside" not in result.stdout
+    assert "aside" in result.stderr
+
+
+def test_a_plugin_that_takes_its_time_is_named(install: Install) -> None:
+    install(plugin="import time\ntime.sleep(0.6)\n" + PLUGIN)
+    result = check("even")
+    assert result.exit_code == 0
+    assert ["plugin", "ward", "registration", "slow"] in [line.split() for line in result.stdout.splitlines()]
+    assert "The plugin 'ward' (mtk-clinic 1.2) takes 0.6 s to import" in result.stdout
+
+
+def project(directory: Path, text: str = '[project]\nname = "mtk-clinic"\n') -> Path:
+    directory.mkdir()
+    (directory / "pyproject.toml").write_text(text)
+    return directory
+
+
+def test_a_directory_of_a_package_that_is_not_installed_says_how_to(tmp_path: Path) -> None:
+    directory = project(tmp_path / "my clinic")
+    for path in (directory, directory / "pyproject.toml"):
+        result = check(str(path))
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr == (
+            f"error: The package 'mtk-clinic' in {directory} is not installed: pip install -e '{directory}', and then "
+            f"mtk check mtk-clinic\n"
+        )
+
+
+def test_a_directory_of_an_installed_package_is_that_package(install: Install, tmp_path: Path) -> None:
+    install(parts=PARTS.replace("words[1]", "words[0]"))
+    directory = project(tmp_path / "project", '[project]\nname = "Mtk_Clinic"\n')
+    result = check(str(directory), "--json")
+    assert statuses(result).keys() == {"even", "odd"}
+    assert result.stderr == (
+        f"note: mtk-clinic is checked as it was installed, not as it is in {directory}: pip install -e {directory}\n"
+    )
+    origin = {"url": directory.as_uri(), "dir_info": {"editable": True}}
+    (tmp_path / "mtk_clinic-1.2.dist-info" / "direct_url.json").write_text(json.dumps(origin))
+    assert check(str(directory), "--json").stderr == ""
+
+
+@pytest.mark.parametrize("text", ["", "[project]\n", "not toml ["])
+def test_a_directory_that_names_no_package_says_so(tmp_path: Path, text: str) -> None:
+    directory = project(tmp_path / "project", text)
+    result = check(str(directory))
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {directory / 'pyproject.toml'} does not say which package is in {directory}: ")
+
+
+def test_a_name_that_is_known_is_no_directory(install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install()
+    project(tmp_path / "even", '[project]\nname = "elsewhere"\n')
+    monkeypatch.chdir(tmp_path)
+    assert statuses(check("even", "--json")).keys() == {"even"}
 
 
 def test_a_plugin_that_cannot_register_is_broken(install: Install) -> None:

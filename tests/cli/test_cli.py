@@ -198,7 +198,7 @@ def test_help_states_the_defaults_of_the_configuration() -> None:
     text = " ".join(invoke("run", "--help").output.split())
     for field in msgspec.structs.fields(RunConfig):
         if field.default not in (None, msgspec.NODEFAULT) and field.default is not False:
-            assert f"[default: {field.default}]" in text
+            assert f"[default: {str(field.default).removeprefix('multitask-toolkit/')}]" in text
 
 
 def test_all_flags_together(runs: Runs) -> None:
@@ -435,10 +435,14 @@ def test_list_survives_a_broken_plugin_and_says_why(install: Install) -> None:
 
 
 def test_list_says_how_to_name_what_two_packages_offer(install: Install) -> None:
-    install("clinic-twin", REGISTERS.format(kind="head", name="linear", module="clinic_twin"))
+    plugin = REGISTERS + "class Thing: ..."
+    install("clinic-twin", plugin.format(kind="head", name="linear", module="clinic_twin"))
+    for package in ("clinic-one", "clinic-two"):
+        install(package, plugin.format(kind="head", name="odd", module=package.replace("-", "_")))
     rows = listed()
-    assert rows["head", "clinic-twin/linear"]["status"] == "ambiguous: write clinic-twin/linear"
     assert rows["head", "multitask-toolkit/linear"]["status"] == "ok"
+    assert rows["head", "clinic-twin/linear"]["status"] == "write clinic-twin/linear: the name alone means mtk's own"
+    assert rows["head", "clinic-one/odd"]["status"] == "ambiguous: write clinic-one/odd"
     assert "a [thing]" in invoke("list").stdout
 
 

@@ -51,8 +51,8 @@ CASES = [
     ("head", HEAD, "return torch.relu(first)", "its forward failed: TypeError: relu()", 9),
     ("head", HEAD, "raise SystemExit(3)", "its forward failed: SystemExit: 3", 9),
     ("head", HEAD, "self.score(first.mask)", "its forward failed: RuntimeError: ", 9),
-    ("head", HEAD, "return self.score(first.tokens)", "its forward promises a tensor [2, 3] on cpu, and gave [2, ", 8),
-    ("head", HEAD, "return None", "its forward promises a tensor [2, 3] on cpu, and gave NoneType", 8),
+    ("head", HEAD, "return self.score(first.tokens)", "its forward promises a tensor [2, 1] on cpu, and gave [2, ", 8),
+    ("head", HEAD, "return None", "its forward promises a tensor [2, 1] on cpu, and gave NoneType", 8),
     ("combiner", WEIGHTS, "return given.nope", "its weights failed: AttributeError: 'Tensor' object has no attribute", 6),
     ("combiner", WEIGHTS, "return given", "its weights promises a tensor [3] on cpu, and gave [3, 3] on cpu", 5),
     ("combiner", WEIGHTS, "return given[0] / 0 * 0", "its weights promises finite numbers, and gave the weights [nan, n", 5),
@@ -70,6 +70,55 @@ CASES = [
     ("combiner", TURNS, "return [('sst', 'no-such-task')]", "its turns are [('sst', 'no-such-task')], and the tasks sst", 7),
     ("augmenter", AUGMENTER, "return []", "it promises a list of at least one word, but 'the ", 5),
     ("augmenter", AUGMENTER, "words[0] = 'x'", "its __call__ failed on 'the ", 6),
+    (
+        "head",
+        HEAD.replace("    def f", "    pairs = 'joint'\n    def f"),
+        "...",
+        "clinic_part:Head has an attribute `pairs`, w",
+        0,
+    ),
+    (
+        "head",
+        HEAD.replace("    def f", "    pair_encoding = 'seperate'\n    def f"),
+        "",
+        "clinic_part:Head sets `pair_encodi",
+        0,
+    ),
+    (
+        "head",
+        HEAD.replace("inputs)", "inputs, rank=3)", 1),
+        "...",
+        "clinic_part:Head has an option `rank` that nobody can set",
+        0,
+    ),
+    (
+        "head",
+        BUILT,
+        "pass",
+        "its constructor does not begin with super().__init__(): AttributeError: cannot assign module",
+        7,
+    ),
+    (
+        "head",
+        "def Head(first):\n    return {}",
+        "first",
+        "clinic_part:Head is a function and not a class; write a subclass",
+        0,
+    ),
+    (
+        "combiner",
+        COMBINER.format("Combiner", "weights", "{}"),
+        "...",
+        "clinic_part:Combiner subclasses mtk.Combiner itself; sub",
+        0,
+    ),
+    (
+        "listener",
+        "import mtk\nclass Listener:\n    @mtk.hookimpl\n    {}",
+        "def mtk_evaluated(self): ...\n    def mtk_progressed(self): ...",
+        "its mtk_progressed is not marked with @mtk.hookimpl",
+        0,
+    ),
     ("listener", "class Listener:\n    {}", "pass", "it implements no run hook: mark its methods with @mtk.hookimpl", 0),
     (
         "listener",
@@ -102,7 +151,7 @@ def test_a_broken_part_is_named_with_its_plugin_package_promise_and_line(
     install: Install, tiny_corpus: Path, tiny_encoder: Path, kind: str, source: str, does: str, message: str, line: int
 ) -> None:
     target = f"clinic_part:{kind.capitalize()}"
-    modules = {"clinic": offers(kind, target), "clinic_part": source.format(does)}
+    modules = {"clinic": offers(kind, target), "clinic_part": source.format(does or "...")}
     site = install("clinic-box", modules, {"ward": "clinic"})
     out = site / "run"
     result = run(tiny_corpus, tiny_encoder, out, FLAGS.get(kind, "--data" if kind == "tasks" else "--encoder"), "clinic")

@@ -30,13 +30,13 @@ def named(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str,
 def names(function: Callable[..., Any], offered: Sequence[str]) -> dict[str, str]:
     """Each argument of `function` that is one of the `offered`, and which."""
     found = parameters(function)
-    if any(p.kind is p.VAR_KEYWORD for p in found):
-        return {name: name for name in offered}
     by_name = [p for p in found if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     wanted = {p.name: p.name for p in by_name if p.name in offered}
     first = by_name[0] if by_name else None
     if first and first.name not in wanted and offered and offered[0] not in wanted and _has_to_be_given(first):
         wanted[first.name] = offered[0]
+    if any(p.kind is p.VAR_KEYWORD for p in found):
+        wanted |= {name: name for name in offered if name not in wanted.values()}
     return wanted
 
 

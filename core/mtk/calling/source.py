@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, all_suffixes
 from importlib.util import find_spec
 from pathlib import Path
 from traceback import walk_tb
@@ -33,24 +33,39 @@ def module_file(module: str) -> Path | None:
         return Path(spec.origin) if spec and spec.has_location and spec.origin else None
     for folder in spec.submodule_search_locations or ():
         place = Path(folder, *below)
-        for file in (*place.parent.glob(f"{place.name}.*"), place / "__init__.py"):
-            if file.is_file() and file.suffix in (".py", ".pyc", ".so", ".pyd"):
+        for file in (*(place.with_name(place.name + suffix) for suffix in all_suffixes()), place / "__init__.py"):
+            if file.is_file():
                 return file
     return None
 
 
 def may_define(source: str, name: str) -> bool:
     """Whether a module of this source may have an attribute of this name once it is imported."""
-    if re.search(rf"\b{re.escape(name)}\b", source):
+    if re.search(rf"^(class|def) {re.escape(name)}\b", source, re.MULTILINE):  # as nearly always, and found at once
         return True
     try:
-        body = ast.parse(source).body
+        tree = ast.parse(source)
     except (SyntaxError, ValueError):  # whose import says what is wrong with it
         return True
-    stars = (n for n in body if isinstance(n, ast.ImportFrom) and n.names[0].name == "*")
-    getters = (n for n in body if isinstance(n, ast.FunctionDef) and n.name == "__getattr__")
-    endings = (n for n in body if isinstance(n, ast.Raise))
-    return any(True for group in (stars, getters, endings) for _ in group)
+    return not _BEYOND_READING.isdisjoint(bound := _bound(tree)) or name in bound
+
+
+# What makes names that cannot be read off the source, and what ends an import with a message of its own.
+_BEYOND_READING = {"*", "__getattr__", "globals", "exec", "raise"}
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """The names that the source binds, wherever it does, and what of `_BEYOND_READING` is in it."""
+    found = {"raise" for statement in tree.body if isinstance(statement, ast.Raise)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                found.add(name)
+            case ast.alias(name=name, asname=other):
+                found.add(other or name.partition(".")[0])
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Name(id="globals" | "exec" as name):
+                found.add(name)
+    return found
 
 
 def folder_of(target: str) -> Path | None:

@@ -10,7 +10,7 @@ import msgspec
 
 from mtk.calling.failures import FAILURES
 from mtk.calling.source import file_of, folder_of, line_of, may_define, module_file
-from mtk.errors import MtkError, UsageError, in_words
+from mtk.errors import BrokenPartError, MtkError, in_words
 from mtk.host.containment import contained
 from mtk.host.contracts import Kind, why_not
 
@@ -42,8 +42,8 @@ class Component(msgspec.Struct, frozen=True):
         return self.kind in ("tasks", "encoder")
 
     def load(self) -> Any:
-        """The class or the command itself. Raises UsageError, naming plugin and package, if it cannot be had or breaks the
-        contract."""
+        """The class or the command itself. Raises BrokenPartError, naming plugin and package, if it cannot be had or
+        breaks the contract."""
         module, _, attribute = self.target.partition(":")
         try:
             with contained():
@@ -63,7 +63,7 @@ class Component(msgspec.Struct, frozen=True):
         return loaded
 
     def folder(self) -> Path:
-        """The directory of a task set. Raises UsageError, naming plugin and package, if it is not there."""
+        """The directory of a task set. Raises BrokenPartError, naming plugin and package, if it is not there."""
         found = folder_of(self.target)
         if found is None:
             package, _, folder = self.target.partition(":")
@@ -93,8 +93,8 @@ class Component(msgspec.Struct, frozen=True):
         """An exception in one line, with the last place in the component's own code where it was."""
         return in_words(error) + line_of(error, self.target.partition(":")[0])
 
-    def broken(self, reason: str) -> UsageError:
+    def broken(self, reason: str) -> BrokenPartError:
         """The error that says which plugin, of which package, failed its promise, and how."""
-        return UsageError(
+        return BrokenPartError(
             f"The {self.noun} '{self.name}' of plugin '{self.plugin}' ({self.package} {self.version}) is broken: {reason}"
         )

@@ -1,4 +1,4 @@
-"""A plugin's code while it is imported: what it prints goes to standard error, and it cannot end the program."""
+"""A plugin's code where it must not speak for the program, nor end it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from typing import NoReturn
 
 @contextmanager
 def contained() -> Iterator[None]:
-    """Import a plugin in here. Standard output is for what the user asked for, such as JSON; and `os._exit`, which no
-    `except` sees, becomes a SystemExit."""
+    """Import a plugin in here, or try it. Standard output is for what the user asked for; and `os._exit`, which no `except`
+    sees, becomes a SystemExit. A process that the plugin forks may end as it likes."""
+    ending, process = os._exit, os.getpid()
 
     def refused(status: int) -> NoReturn:
-        raise SystemExit(f"it called os._exit({status}) while it was imported")
+        if os.getpid() != process:
+            ending(status)
+        raise SystemExit(f"it called os._exit({status})")
 
-    ending, os._exit = os._exit, refused
+    os._exit = refused
     try:
         with redirect_stdout(sys.stderr):
             yield

@@ -1,4 +1,4 @@
-"""What a class must look like to be a part: its base, what its constructor and its methods are offered, its attributes.
+"""What a class must look like to be a part: its base, what its constructor and its methods are offered.
 
 Found out when the class is imported, before anything is built of it, so that an author reads one message that says what was
 wanted, and no run gets as far as a traceback.
@@ -15,6 +15,7 @@ import msgspec
 
 from mtk.calling.arguments import names, parameters, unfit
 from mtk.config import Count
+from mtk.host.attributes import attributes, misnamed, misvalued
 from mtk.host.options import Option, options
 
 Kind = Literal["head", "combiner", "augmenter", "tasks", "encoder", "listener", "command"]
@@ -28,7 +29,7 @@ class Contract(msgspec.Struct, frozen=True):
     constructor: tuple[str, ...]  # what its constructor is offered
     methods: dict[str, tuple[str, ...]]  # what each method is offered
     bases: tuple[str, ...] = ()  # the classes to choose from, where `base` itself is none of them
-    attributes: tuple[str, ...] = ()  # that a class may set
+    made: tuple[str, ...] = ()  # what an instance has once its base's constructor was called
     framework: tuple[Option, ...] = ()  # options that a user may give every part of the kind, beside its constructor's
 
 
@@ -37,7 +38,7 @@ CONTRACTS: dict[str, Contract] = {
         base="Head",
         constructor=("width", "outputs", "inputs", "task"),
         methods={"forward": ("first", "second", "joint", "labels")},
-        attributes=("pair_encoding",),
+        made=("_parameters",),
     ),
     "combiner": Contract(
         base="Combiner",
@@ -50,13 +51,12 @@ CONTRACTS: dict[str, Contract] = {
             "after_step": ("losses",),
             "turns": (),
         },
-        attributes=("uses_host", "declares", "additive", "scope"),
+        made=("_parameters", "tasks"),
     ),
     "augmenter": Contract(
         base="Augmenter",
         constructor=(),
         methods={"__call__": ("words", "rng")},
-        attributes=("copies",),
         framework=(Option("copies", Count, None),),
     ),
 }
@@ -69,76 +69,102 @@ def framework_options(kind: str) -> dict[str, Option]:
 
 def why_not(kind: str, cls: Any) -> str | None:
     """Why `cls` is no part of this kind, in a sentence that ends with what to do; None if it is one."""
-    if not isinstance(cls, type):
-        return "is not a class"
     contract = CONTRACTS.get(kind)
+    if not isinstance(cls, type):
+        found = "is a function and not a class" if inspect.isroutine(cls) else "is not a class"
+        return found + (f"; write a subclass of mtk.{contract.base}" if contract else "")
     if contract is None:
-        return _unfit_options(cls, ())
-    base = getattr(import_module("mtk"), contract.base)
-    if not issubclass(cls, base):
+        return _unfit_constructor(cls, ())
+    if not issubclass(cls, _public(contract.base)):
         return f"is not a subclass of mtk.{contract.base}"
-    kinds = [getattr(import_module("mtk"), name) for name in contract.bases]
-    if kinds and not issubclass(cls, tuple(kinds)):
+    bases = [base for base in map(_public, contract.bases or (contract.base,)) if issubclass(cls, base)]
+    if not bases:
         listed = ", ".join(f"mtk.{name}" for name in contract.bases)
         return f"subclasses mtk.{contract.base} itself; subclass one of {listed}, which says what it decides from"
-    return _misnamed(cls, contract) or _unfit_methods(cls, contract, kinds) or _unfit_options(cls, contract.constructor)
+    known = attributes(bases[0])
+    methods = [name for name in contract.methods if hasattr(bases[0], name)]
+    others = {name: other for other in contract.bases for name in attributes(_public(other)) if name not in known}
+    return (
+        misnamed(cls, bases[0], methods, others)
+        or misvalued({name: inspect.getattr_static(cls, name) for name in known}, known)
+        or _undefined(cls, contract)
+        or _unfit_methods(cls, {name: contract.methods[name] for name in methods})
+        or _unfit_constructor(cls, contract.constructor)
+    )
 
 
 def unmade(kind: str, part: Any) -> str | None:
-    """What a constructor left undone; None if nothing."""
-    if kind in ("head", "combiner") and "_parameters" not in vars(part):
-        arguments = "tasks" if kind == "combiner" else ""
-        return f"its constructor does not call super().__init__({arguments})"
-    return None
+    """What a constructor left undone, or did wrong; None if nothing."""
+    if kind not in CONTRACTS:
+        return None
+    contract = CONTRACTS[kind]
+    if any(name not in vars(part) for name in contract.made):
+        return uncalled(kind)
+    if kind == "head" and part.pair_encoding != type(part).pair_encoding:
+        return "its constructor sets `pair_encoding`, which decides what it is offered; set it in the class"
+    base = next(base for base in map(_public, contract.bases or (contract.base,)) if isinstance(part, base))
+    reason = misvalued(vars(part), attributes(base))
+    return f"its constructor {reason}" if reason else None
 
 
-def _misnamed(cls: type, contract: Contract) -> str | None:
-    """An attribute of the class's own that nearly has the name of one of the contract's, and so does nothing."""
-    known = (*contract.attributes, *(name for name in contract.methods if not name.startswith("__")))
-    for owner in cls.__mro__:
-        if owner.__module__.partition(".")[0] in ("mtk", "torch", "builtins", "abc"):
-            continue
-        for name in vars(owner):
-            plain = not name.startswith("_") and name not in known
-            close = get_close_matches(name, known, n=1, cutoff=0.8) if plain else []
-            if not close and plain:  # `pairs` for `pair_encoding`: a beginning that is one of a single name
-                begun = [each for each in known if each.startswith(name.rstrip("s")) and len(name) >= 4]
-                close = begun if len(begun) == 1 else []
-            if close and not hasattr(getattr(import_module("mtk"), contract.base), name):
-                return f"has an attribute `{name}`, which means nothing here: is it `{close[0]}`?"
-    return None
+def uncalled(kind: str) -> str:
+    """What is said of a constructor that does not call its base's, or calls it too late."""
+    return f"its constructor does not begin with super().__init__({'tasks' if kind == 'combiner' else ''})"
 
 
-def _unfit_methods(cls: type, contract: Contract, kinds: list[type]) -> str | None:
+def _public(name: str) -> type:
+    found: type = getattr(import_module("mtk"), name)
+    return found
+
+
+def _undefined(cls: type, contract: Contract) -> str | None:
     missing = sorted(getattr(cls, "__abstractmethods__", ()))
-    if missing:
-        wanted = ", ".join(f"`{name}({', '.join(contract.methods.get(name, ()))})`" for name in missing)
-        return f"does not define {wanted}"
-    for name, offered in contract.methods.items():
-        function = getattr(cls, name, None)
-        if function is None:
-            continue
+    wanted = ", ".join(f"`{name}({', '.join(('self', *contract.methods.get(name, ())))})`" for name in missing)
+    return f"does not define {wanted}" if missing else None
+
+
+def _unfit_methods(cls: type, methods: dict[str, tuple[str, ...]]) -> str | None:
+    for name, offered in methods.items():
+        function = getattr(cls, name)
         if reason := unfit(function, offered):
             return f"has a method `{name}` that cannot be called: {reason}"
-        for argument in [p.name for p in parameters(function) if p.name not in names(function, offered)]:
-            # it has a default, so nothing fails: it is simply never given
-            if close := get_close_matches(argument, offered, n=1, cutoff=0.7):
-                return f"has a method `{name}` with an argument `{argument}`, which is never given: is it `{close[0]}`?"
+        if argument := _misnamed_argument(function, offered):
+            return f"has a method `{name}` with {argument}"
     return None
 
 
-def _unfit_options(cls: type, offered: tuple[str, ...]) -> str | None:
+def _unfit_constructor(cls: type, offered: tuple[str, ...]) -> str | None:
     """A constructor that takes something that nobody gives, or options that nobody can."""
     given = names(cls.__init__, offered)  # type: ignore[misc]
-    wanted = f"__init__(self, {', '.join([*offered, '*, OPTION=DEFAULT'])})"
+    wanted = f"it should be __init__({', '.join(('self', *offered, '*, OPTION=DEFAULT'))})"
+    if argument := _misnamed_argument(cls.__init__, offered):  # type: ignore[misc]
+        return f"has a constructor with {argument}"
     for parameter in inspect.signature(cls).parameters.values():
+        name = parameter.name
         if parameter.kind is parameter.POSITIONAL_ONLY:
-            return f"has a constructor whose `{parameter.name}` has no name for a caller; it should be {wanted}"
-        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.name not in given:
+            return f"has a constructor whose `{name}` has no name for a caller; {wanted}"
+        if parameter.kind is parameter.KEYWORD_ONLY and name in offered:
+            return f"has a constructor with `{name}` after the `*`, where a user's options stand; {wanted}"
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and name not in given:
             if parameter.default is parameter.empty:
-                return f"has a constructor that asks for `{parameter.name}`, which nobody gives it; it should be {wanted}"
-            return f"has an option `{parameter.name}` that nobody can set, since it stands before the `*`: {wanted}"
+                return f"has a constructor that asks for `{name}`, which nobody gives it; {wanted}"
+            return f"has an option `{name}` that nobody can set, since it stands before the `*`; {wanted}"
     for option in options(cls).values():
         if reason := option.unreadable():
             return reason
+    return None
+
+
+def _misnamed_argument(function: Any, offered: tuple[str, ...]) -> str | None:
+    """An argument that nearly has the name of one that is offered, and so never gets that."""
+    given = names(function, offered)
+    for parameter in parameters(function):
+        name = parameter.name
+        by_place = given.get(name, name) != name  # the first, which may have a name of its own
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and (by_place or name not in given):
+            left = [each for each in offered if each not in given.values() or given.get(name) == each]
+            close = get_close_matches(name, left, n=1, cutoff=0.75)
+            if close and close[0] != given.get(name):
+                gets = f"gets `{given[name]}`" if by_place else "is never given"
+                return f"an argument `{name}`, which {gets}: is it `{close[0]}`?"
     return None

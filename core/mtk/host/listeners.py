@@ -14,7 +14,7 @@ from mtk.calling.failures import FAILURES
 from mtk.calling.source import line_of
 from mtk.errors import in_words
 from mtk.host.part import Part
-from mtk.host.registry import Registry
+from mtk.host.registry import Registry, unmarked_hooks
 
 logger = logging.getLogger("mtk")
 
@@ -44,6 +44,9 @@ class Listeners:
                 self._manager.check_pending()
             except FAILURES as error:
                 raise component.broken(in_words(error)) from error
+            unmarked = unmarked_hooks(listener)
+            if unmarked and self._manager.get_hookcallers(listener):
+                raise component.broken(f"its {unmarked[0]} is not marked with @mtk.hookimpl")
             if not self._manager.get_hookcallers(listener):
                 raise component.broken("it implements no run hook: mark its methods with @mtk.hookimpl")
 

@@ -6,15 +6,17 @@ import inspect
 import os
 import types
 import typing
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
 from mtk.errors import UsageError, nearest
 from mtk.host.spec import Spec
 
-_PLAIN = (str, int, float, bool, Path)
+_PLAIN = (str, int, float, bool)
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -26,17 +28,29 @@ class Option(msgspec.Struct, frozen=True):
 
     @property
     def type(self) -> str:
-        """The type in a user's words: `float`, `sum|mean`, `int or none`, `int/int/…`."""
+        """The type in a user's words: `float`, `sum|mean`, `int or none`, `int/int…`."""
         return _type_name(self.annotation)
 
-    def read(self, value: str) -> Any:
-        """`value` as this option's type. Raises ValueError."""
-        return _read(value, self.annotation)
+    def read(self, text: str) -> Any:
+        """`text` as this option's type. Raises ValueError."""
+        return _read(text, self.annotation)
+
+    def recorded(self, text: str) -> str:
+        """`text` as it can be read again from anywhere: its paths in full."""
+        value = self.read(text)
+        items = value if isinstance(value, list | tuple) else [value]
+        return written(value) if any(isinstance(item, Path) for item in items) else text
 
     def unreadable(self) -> str | None:
         """Why no text can be this option's value; None if one can."""
-        if _readable(self.annotation):
+        try:
+            if _readable(self.annotation):
+                self.read("text")
+                return None
+        except ValueError:  # it reads, if not this
             return None
+        except TypeError:  # bounds that its type cannot have
+            pass
         return (
             f"has an option `{self.name}` of a type that cannot be written as {self.name}=VALUE: {self.type}; take one of "
             f"str, int, float, bool, pathlib.Path, a Literal, one of these or None, or a list of these"
@@ -50,7 +64,7 @@ def options(component: type) -> dict[str, Option]:
     annotations = {p.name: p.annotation for p in found if p.annotation is not p.empty}
     names = getattr(component.__init__, "__globals__", {})  # type: ignore[misc]
     hints = typing.get_type_hints(types.SimpleNamespace(__annotations__=annotations), names, include_extras=True)
-    return {p.name: Option(p.name, hints.get(p.name, str), p.default) for p in found}
+    return {p.name: Option(p.name, hints.get(p.name, _like(p.default)), p.default) for p in found}
 
 
 def read_options(known: typing.Mapping[str, Option], spec: Spec) -> dict[str, Any]:
@@ -72,64 +86,99 @@ def read_options(known: typing.Mapping[str, Option], spec: Spec) -> dict[str, An
     return values
 
 
-def _read(value: str, annotation: Any) -> Any:
-    """Raises ValueError."""
-    inner, members, separator = _unwrapped(annotation)
-    if value.lower() == "none" and type(None) in members:
+def written(value: Any) -> str:
+    """A value as it is read: `none`, `true`, `0.1/0.2`; a path in full."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        separator = os.pathsep if any(isinstance(item, Path) for item in value) else "/"
+        return separator.join(written(item) for item in value)
+    return str(value.absolute() if isinstance(value, Path) else value)
+
+
+def _like(default: Any) -> Any:
+    """The type of an option that has no annotation: its default's, or text."""
+    return Path if isinstance(default, Path) else type(default) if type(default) in _PLAIN else str
+
+
+def _read(text: str, annotation: Any) -> Any:
+    """Raises ValueError; TypeError if no text will ever do."""
+    inner, may_be_none = _without_none(annotation)
+    if may_be_none and text.lower() == "none":
         return None
-    if separator:
-        items = [_read(item, get_args(inner)[0]) for item in value.split(separator)]
-        return tuple(items) if get_origin(inner) is tuple else items
-    if inner is Path:
-        return Path(value)
+    bare = _bare(inner)
     try:
-        return msgspec.convert(value, annotation, strict=False)
-    except msgspec.ValidationError as error:
+        if item := _item(bare):
+            items = [_read(each, item) for each in text.split(_separator(item))]
+            return msgspec.convert(items, inner)
+        if get_origin(bare) is Literal:
+            return {written(value): value for value in get_args(bare)}[text]
+        if bare is Path:
+            return Path(text).expanduser()
+        return msgspec.convert(text, inner, strict=False)
+    except (msgspec.ValidationError, KeyError) as error:
         raise ValueError(str(error)) from None
 
 
-def _unwrapped(annotation: Any) -> tuple[Any, tuple[Any, ...], str | None]:
-    """An annotation without its `Annotated` and its None, the members of its union, and what separates a list's items: a
-    slash, or of paths what separates them in PATH."""
-    inner = get_args(annotation)[0] if get_origin(annotation) is typing.Annotated else annotation
-    members = get_args(inner) if get_origin(inner) in (Union, types.UnionType) else ()
-    others = [member for member in members if member is not type(None)]
-    if len(others) == 1:
-        inner = get_args(others[0])[0] if get_origin(others[0]) is typing.Annotated else others[0]
-    if get_origin(inner) is list or (get_origin(inner) is tuple and get_args(inner)[-1] is ...):
-        return inner, members, os.pathsep if get_args(inner)[0] is Path else "/"
-    return inner, members, None
-
-
 def _readable(annotation: Any) -> bool:
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is typing.Annotated:
-        return _readable(arguments[0])
-    if origin in (Union, types.UnionType):
-        return all(member is type(None) or _readable(member) for member in arguments)
-    if origin is list or (origin is tuple and arguments[-1] is ...):
-        return _readable(arguments[0]) and get_origin(arguments[0]) not in (list, tuple)
-    return origin is Literal or annotation in _PLAIN
+    bare = _bare(_without_none(annotation)[0])
+    if item := _item(bare):
+        return not _item(_bare(_without_none(item)[0])) and _readable(item)
+    if _is_union(bare):
+        return all(get_origin(_bare(member)) is Literal or _bare(member) in _PLAIN for member in get_args(bare))
+    return get_origin(bare) is Literal or bare in (*_PLAIN, Path)
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    """`int | None` -> `int`, and whether there was a None."""
+    bare = _bare(annotation)
+    members = get_args(bare) if _is_union(bare) else ()
+    if type(None) not in members:
+        return annotation, False
+    others: Any = reduce(or_, (member for member in members if member is not type(None)))
+    return (others if bare is annotation else Annotated[(others, *get_args(annotation)[1:])]), True
+
+
+def _bare(annotation: Any) -> Any:
+    """An annotation without its bounds."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _item(bare: Any) -> Any:
+    """What a list is of; None for what is no list."""
+    arguments = get_args(bare)
+    if get_origin(bare) is list or (get_origin(bare) is tuple and arguments[-1] is ...):
+        return arguments[0]
+    return None
+
+
+def _separator(item: Any) -> str:
+    """What stands between a list's items: a slash; between paths, what stands between them in PATH."""
+    return os.pathsep if _bare(_without_none(item)[0]) is Path else "/"
+
+
+def _is_union(bare: Any) -> bool:
+    return get_origin(bare) in (Union, types.UnionType)
 
 
 def _type_name(annotation: Any) -> str:
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Literal:
-        return "|".join(str(a) for a in arguments)
-    if origin is typing.Annotated:
-        return _type_name(arguments[0]) + "".join(f", {_bounds(a)}" for a in arguments[1:] if isinstance(a, msgspec.Meta))
-    if origin in (Union, types.UnionType):
-        return " or ".join(_type_name(a) for a in arguments)
-    if _readable(annotation) and origin in (list, tuple):
-        item = _type_name(arguments[0])
-        return f"{item}{os.pathsep if arguments[0] is Path else '/'}{item}…"
+    if get_origin(annotation) is Annotated:
+        inner, *notes = get_args(annotation)
+        return "".join([_type_name(inner), *(f", {_bounds(note)}" for note in notes if isinstance(note, msgspec.Meta))])
+    if get_origin(annotation) is Literal:
+        return "|".join("none" if value is None else str(value) for value in get_args(annotation))
+    if _is_union(annotation):
+        return " or ".join(_type_name(member) for member in get_args(annotation))
+    if item := _item(annotation):
+        name, comma, bounds = _type_name(item).partition(", ")
+        return f"{name}{_separator(item)}{name}…{comma}{bounds}"
     if annotation is type(None):
         return "none"
-    return (
-        "path" if annotation is Path else getattr(annotation, "__name__", str(annotation)) if not origin else str(annotation)
-    )
+    if annotation is Path:
+        return "path"
+    return annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)
 
 
 def _bounds(meta: msgspec.Meta) -> str:
-    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-    return ", ".join(f"{sign} {getattr(meta, name)}" for name, sign in signs.items() if getattr(meta, name) is not None)
+    signs = {"ge": "≥ ", "gt": "> ", "le": "≤ ", "lt": "< ", "min_length": "at least ", "max_length": "at most "}
+    return ", ".join(sign + str(getattr(meta, name)) for name, sign in signs.items() if getattr(meta, name) is not None)

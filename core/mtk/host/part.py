@@ -11,7 +11,7 @@ from mtk.calling.arguments import named
 from mtk.calling.failures import FAILURES
 from mtk.errors import MtkError, UsageError
 from mtk.host.component import Component
-from mtk.host.contracts import framework_options, unmade
+from mtk.host.contracts import framework_options, uncalled, unmade
 from mtk.host.options import options, read_options
 from mtk.host.spec import Spec
 
@@ -21,7 +21,7 @@ class Part(msgspec.Struct, frozen=True):
 
     component: Component
     cls: type
-    spec: Spec  # its name as short as it may be, and its options as text
+    spec: Spec  # its name as short as it may be, and its options as text that can be read from anywhere
     options: dict[str, Any]  # of its constructor
     framework: dict[str, Any]  # those that the framework adds to every part of the kind, such as an augmenter's `copies`
 
@@ -31,7 +31,9 @@ class Part(msgspec.Struct, frozen=True):
         loaded = component.load()
         own, added = options(loaded), framework_options(component.kind)
         spec = Spec(spec.name, {**spec.options, **{k: v for k, v in defaults.items() if k in own.keys() - spec.options}})
-        values = read_options({**own, **added}, spec)
+        known = {**own, **added}
+        values = read_options(known, spec)
+        spec = Spec(spec.name, {name: known[name].recorded(text) for name, text in spec.options.items()})
         framework = {name: values.get(name, option.default) for name, option in added.items()}
         return cls(component, loaded, spec, {k: v for k, v in values.items() if k in own}, framework)
 
@@ -55,8 +57,11 @@ class Part(msgspec.Struct, frozen=True):
         except ValueError as error:
             raise UsageError(f"'{self.text}' cannot be built: {error}") from error
         except FAILURES as error:
-            raise self.component.broken(f"its constructor failed: {self.component.describe(error)}") from error
-        if reason := unmade(self.component.kind, built):
-            raise self.component.broken(reason)
+            reason = "its constructor failed"
+            if "Module.__init__() call" in str(error):  # torch's words for a module that is filled before it is one
+                reason = uncalled(self.component.kind)
+            raise self.component.broken(f"{reason}: {self.component.describe(error)}") from error
+        if undone := unmade(self.component.kind, built):
+            raise self.component.broken(undone)
         object.__setattr__(built, "_component", self.component)  # for messages to name; a frozen part gets it too
         return built

@@ -30,6 +30,9 @@ from mtk.registration import Registration
 PACKAGE = "multitask-toolkit"
 """The distribution that this framework comes with."""
 
+SLOW = 0.5
+"""Seconds that no plugin should take to be listed: three times what all of mtk's own take together."""
+
 
 class Plugin(msgspec.Struct, frozen=True):
     """A plugin that registered. Its module may implement the run hooks too."""
@@ -38,7 +41,7 @@ class Plugin(msgspec.Struct, frozen=True):
     package: str
     version: str
     module: Any
-    seconds: float  # that importing it took
+    seconds: float  # that importing and registering it took
 
 
 class Broken(msgspec.Struct, frozen=True):
@@ -48,6 +51,7 @@ class Broken(msgspec.Struct, frozen=True):
     package: str
     version: str
     reason: str
+    seconds: float = 0.0  # until it failed
 
 
 class Registry:
@@ -66,10 +70,10 @@ class Registry:
         self._plugins.add_hookspecs(hookspecs)
         unwanted = {name.strip() for name in os.environ.get("MTK_DISABLE_PLUGINS", "").split(",")}
         for entry_point in sorted(self._installed(), key=lambda e: e.name):
-            if entry_point.name in unwanted:
-                self.disabled.append(entry_point.name)
-            else:
+            if entry_point.name not in unwanted:
                 self._add(entry_point)
+            elif entry_point.name not in self.disabled:
+                self.disabled.append(entry_point.name)
 
     def find(self, kind: Kind, name: str) -> Component:
         """The component that `name` or `package/name` means. The toolkit's own is meant by its name, whoever else offers
@@ -78,7 +82,7 @@ class Registry:
         noun = NOUNS.get(kind, kind)
         matches = self._all(kind, name)
         own = [c for c in matches if c.package == PACKAGE]
-        if len(matches) == 1 or len(own) == 1:
+        if len(matches) == 1 or own:
             return (own or matches)[0]
         if matches:
             choices = " or ".join(c.qualified for c in matches)
@@ -86,7 +90,9 @@ class Registry:
         for other in self.components:
             if name in (other.name, other.qualified):
                 raise UsageError(f"'{name}' is no {noun}: its kind is {other.noun}.")
-        raise UsageError(f"There is no {noun} '{name}'. {self.nearest(kind, name)}{self.suspects()}")
+        twins = [c.qualified for c in self._all(kind, name.rpartition("/")[2])] if "/" in name else []
+        instead = f"There is {' and '.join(twins)}." if twins else self.nearest(kind, name)
+        raise UsageError(f"There is no {noun} '{name}'. {instead}{self.suspects()}")
 
     def part(self, kind: Kind, text: str, defaults: Mapping[str, str] | None = None) -> Part:
         """The part that `NAME:key=value,…` asks for, its class imported and its options read. `defaults` are options that it
@@ -99,9 +105,19 @@ class Registry:
         """What a user has to write to mean this component: its name alone, if no other is meant by that."""
         return component.name if self.find(component.kind, component.name) == component else component.qualified
 
-    def twins(self, kind: Kind, name: str) -> list[Component]:
-        """What other packages offer by a name that is the toolkit's, and would have been meant by it."""
-        return [c for c in self._all(kind, name) if c.name == name and c != self.find(kind, name)]
+    def twins(self, component: Component) -> list[Component]:
+        """What other packages offer by the same name."""
+        return [c for c in self._all(component.kind, component.name) if c != component]
+
+    def slow(self) -> dict[tuple[str, str], str]:
+        """(package, plugin) -> a sentence for each plugin that every command has to wait for."""
+        found = [(p.name, p.package, p.version, p.seconds) for p in self.plugins]
+        found += [(b.plugin, b.package, b.version, b.seconds) for b in self.broken]
+        sentence = (
+            "The plugin '{}' ({} {}) takes {:.1f} s to import, and every command waits for it. Import what is heavy in the "
+            "modules that it names, which are imported when they are used."
+        )
+        return {(p[1], p[0]): sentence.format(*p) for p in found if p[3] >= SLOW}
 
     def _all(self, kind: Kind, name: str) -> list[Component]:
         return [c for c in self.components if c.kind == kind and name in (c.name, c.qualified)]
@@ -134,6 +150,7 @@ class Registry:
 
     def _add(self, entry_point: EntryPoint) -> None:
         package, version = "unknown package", ""
+        began = time.perf_counter()
         try:
             metadata = _metadata(entry_point)
             package, version = metadata["Name"], metadata["Version"]
@@ -143,16 +160,14 @@ class Registry:
             self._seen.add(name)
             _check_compatible(metadata)
             registration = Registration(entry_point.name, package, version)
-            began = time.perf_counter()
             with contained():
                 module = entry_point.load()
                 self._register(module, name, registration)
-            seconds = time.perf_counter() - began
         except FAILURES as error:
             reason = in_words(error) + line_of(error, entry_point.value.partition(":")[0])
-            self.broken.append(Broken(entry_point.name, package, version, reason))
+            self.broken.append(Broken(entry_point.name, package, version, reason, time.perf_counter() - began))
         else:
-            self.plugins.append(Plugin(entry_point.name, package, version, module, seconds))
+            self.plugins.append(Plugin(entry_point.name, package, version, module, time.perf_counter() - began))
             self.components += registration.components
 
     def _register(self, plugin: Any, name: str, registration: Registration) -> None:
@@ -164,11 +179,14 @@ class Registry:
             if not self._plugins.get_hookcallers(plugin):
                 raise UsageError("it implements no hook of mtk: mark its mtk_register with @mtk.hookimpl")
             self._plugins.check_pending()
+            if unmarked := unmarked_hooks(plugin):
+                raise UsageError(f"its {unmarked[0]} is not marked with @mtk.hookimpl")
             others = [p for p in self._plugins.get_plugins() if p is not plugin]
             self._plugins.subset_hook_caller("mtk_register", others)(registry=registration)
-            known = {(c.kind, c.qualified): c for c in self.components}
+            package = name.rpartition("/")[0]
+            known = {(c.kind, c.name): c for c in self.components if c.package == package}
             for component in registration.components:
-                if twin := known.get((component.kind, component.qualified)):
+                if twin := known.get((component.kind, component.name)):
                     raise UsageError(
                         f"it registers the {component.noun} '{component.name}', and so does plugin '{twin.plugin}' of the "
                         f"same package: nothing could tell them apart"
@@ -176,6 +194,12 @@ class Registry:
         except FAILURES:
             self._plugins.unregister(plugin)
             raise
+
+
+def unmarked_hooks(plugin: Any) -> list[str]:
+    """The functions of a module, or the methods of a listener, that are called as a hook is and that nobody will call."""
+    names = (name for name in dir(plugin) if hasattr(hookspecs, name) and name.startswith("mtk_"))
+    return [name for name in names if not hasattr(getattr(plugin, name), "mtk_impl")]
 
 
 def _metadata(entry_point: EntryPoint) -> PackageMetadata:

@@ -4,9 +4,9 @@ import mtk
 
 
 class TensorBoard:
-    """Writes what a run tells of itself to RUN/tensorboard, where `tensorboard --logdir RUN` finds it: each task's loss,
-    the cosine between the gradients of two tasks where the combiner needs a Gramian, the learning rate and the pace; and,
-    under `dev`, each task's metrics and the average.
+    """Writes what a run tells of itself to RUN/tensorboard, where `tensorboard --logdir RUN` finds it: each task's loss and
+    those of its head's own, the cosine between the gradients of two tasks where a Gramian is computed, and by layer where it
+    is one of each layer, the learning rate and the pace; and, under `dev`, each task's metrics and the average.
     """
 
     def __init__(self) -> None:
@@ -26,8 +26,13 @@ class TensorBoard:
     def mtk_progressed(self, progress: mtk.Progress) -> None:
         for task, loss in progress.losses.items():
             self._writer.add_scalar(f"loss/{task}", loss, progress.step)
+        for name, loss in progress.own_losses.items():
+            self._writer.add_scalar(f"own_loss/{name}", loss, progress.step)
         for pair, cosine in progress.cosines.items():
             self._writer.add_scalar(f"cosine/{pair}", cosine, progress.step)
+        for layer, cosines in progress.layer_cosines.items():
+            for pair, cosine in cosines.items():
+                self._writer.add_scalar(f"layer_cosine/{layer}/{pair}", cosine, progress.step)
         self._writer.add_scalar("learning_rate", progress.learning_rate, progress.step)
         self._writer.add_scalar("examples_per_second", progress.examples_per_second, progress.step)
 

@@ -13,7 +13,7 @@ import pytest
 import mtk
 from mtk.host.component import Component
 from mtk.host.listeners import Listeners
-from mtk.host.registry import Broken, Registry
+from mtk.host.registry import SLOW, Broken, Registry
 from mtk.plan import find_encoder
 
 Install = Callable[..., Path]
@@ -118,6 +118,57 @@ def test_a_name_that_two_packages_offer_is_ambiguous_until_qualified(install: In
     with pytest.raises(mtk.UsageError, match=r"offered by 2 packages\. Write clinic-one/clinic or clinic-two/clinic"):
         registry.find("head", "clinic")
     assert registry.find("head", "clinic-two/clinic").package == "clinic-two"
+
+
+def test_a_name_of_the_toolkits_own_means_that_whoever_else_offers_it(install: Install) -> None:
+    install("clinic", {"clinic": offers("clinic:Head", "linear")})
+    registry = Registry()
+    own = registry.find("head", "linear")
+    assert own.package == "multitask-toolkit"
+    assert [registry.shortest(c) for c in (own, registry.find("head", "clinic/linear"))] == ["linear", "clinic/linear"]
+    assert [c.qualified for c in registry.twins(own)] == ["clinic/linear"]
+    assert registry.twins(registry.find("head", "cnn")) == []
+
+
+def test_a_switched_off_part_is_not_replaced_by_another_of_its_name(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("clinic", {"clinic": offers("clinic:Sum", "sum", "combiner")})
+    monkeypatch.setenv("MTK_DISABLE_PLUGINS", "optimizers")
+    message = (
+        "There is no combiner 'multitask-toolkit/sum'. There is clinic/sum. MTK_DISABLE_PLUGINS switches off optimizers."
+    )
+    with pytest.raises(mtk.UsageError) as caught:
+        Registry().find("combiner", "multitask-toolkit/sum")
+    assert str(caught.value) == message
+
+
+def test_a_plugin_that_takes_its_time_is_named(install: Install) -> None:
+    install("clinic", {"clinic": f"import time\ntime.sleep({SLOW + 0.05})\n" + registers("pass")}, {"ward": "clinic"})
+    registry = Registry()
+    assert {p.name for p in registry.plugins if p.seconds >= SLOW} == {"ward"}
+    (sentence,) = registry.slow().values()
+    assert sentence.startswith("The plugin 'ward' (clinic 1.2) takes 0.6 s to import, and every command waits for it.")
+
+
+def test_a_target_that_is_not_there_is_known_without_importing_it(install: Install) -> None:
+    targets = {
+        "gone": "nowhere:Head",
+        "below": "clinic_head.deep:Head",
+        "misspelt": "clinic_head:Heed",
+        "there": "clinic_head:Head",
+    }
+    calls = (f"registry.head('{name}', '{target}', summary='s')" for name, target in targets.items())
+    calls = (*calls, "registry.tasks('sets', 'clinic_head:sets', summary='s')")
+    site = install("clinic", {"clinic": registers(*calls), "clinic_head": "class Head: ...\n1 / 0"}, {"clinic": "clinic"})
+    assert {c.name: c.missing() for c in brought(Registry())} == {
+        "gone": "there is no module nowhere",
+        "below": "there is no module clinic_head.deep",
+        "misspelt": f"{site / 'clinic_head.py'} has no Heed",
+        "there": None,
+        "sets": "there is no folder 'sets' in an installed package 'clinic_head'",
+    }
+    assert "clinic_head" not in sys.modules
 
 
 def test_one_name_may_be_of_two_kinds(install: Install) -> None:
@@ -230,6 +281,8 @@ TWICE = "registry.head('clinic', 'clinic:Head', summary='s')"
         ("\nimport nowhere_to_be_found", "ModuleNotFoundError: No module named 'nowhere_to_be_found' ({file}:2)"),
         ("def f(:", "SyntaxError: invalid syntax (clinic.py, line 1)"),
         ("import sys\nsys.exit(3)", "SystemExit: 3 ({file}:2)"),
+        ("import os\nos._exit(3)", "SystemExit: it called os._exit(3) ({file}:2)"),
+        (registers("import os", "os._exit(3)"), "SystemExit: it called os._exit(3) ({file}:6)"),
         ("raise ValueError('two\\nlines')", "ValueError: two lines ({file}:1)"),
         (registers("raise KeyError('x')"), "KeyError: 'x' ({file}:5)"),
         (registers("raise SystemExit"), "SystemExit ({file}:5)"),
@@ -245,6 +298,10 @@ TWICE = "registry.head('clinic', 'clinic:Head', summary='s')"
         (
             registers("registry.head('clinic', object, summary=None)"),
             "a head's name, target and summary are text, not 'clinic', <class 'object'> and None ({file}:5)",
+        ),
+        (
+            offers("clinic:Head") + "def mtk_evaluated(evaluation): ...",
+            "its mtk_evaluated is not marked with @mtk.hookimpl",
         ),
         ("def mtk_register(registry): ...", "it implements no hook of mtk: mark its mtk_register with @mtk.hookimpl"),
         (offers("clinic:Head").replace("mtk_register", "mtk_regsiter"), "unknown hook 'mtk_regsiter'"),
@@ -360,7 +417,7 @@ def test_a_development_version_has_what_its_release_will_have(
         (
             "clinic_head:Head",
             "import mtk\nclass Head(mtk.Head): ...",
-            "clinic_head:Head does not define `forward(first, second, joint, labels)`",
+            "clinic_head:Head does not define `forward(self, first, second, joint, labels)`",
         ),
         ("clinic_head:Head", HEAD.format(constructor="1 / 0"), "failed: ZeroDivisionError: division by zero ({file}:7)"),
         (
