@@ -9,16 +9,14 @@ from typing import Any
 import building
 import pytest
 import torch
-from three_tasks import TASKS
 
 import mtk
 from mtk.config import RunConfig
 from mtk.data.split import TaskData
 from mtk.data.tasks_toml import read_task
 from mtk.host.registry import Registry
-from mtk.model.encoder import load_encoder
 from mtk.plan import RunPlan, plan_run
-from mtk.training.build import Training, augment, build_combiner, build_model, build_training, describe
+from mtk.training.build import Training, augment, build_combiner, build_training, describe
 
 CPU = torch.device("cpu")
 Planned = tuple[RunPlan, dict[str, TaskData]]
@@ -105,14 +103,3 @@ def test_a_part_that_breaks_its_promise_does_so_here(plan: Callable[..., Planned
 def test_recording_steps_is_refused_where_there_is_no_cuda(plan: Callable[..., Planned]) -> None:
     with pytest.raises(mtk.UsageError, match="--compile on: a step is recorded as a CUDA graph, and this run is on cpu"):
         built(plan(compile="on"))
-
-
-def test_a_head_begins_alike_whatever_other_tasks_there_are(tiny_encoder: Path) -> None:
-    heads = {name: building.REGISTRY.part("head", "linear") for name in ("sst", "para", "sts")}
-    encoder = load_encoder(str(tiny_encoder), "mean")
-    several = build_model(encoder, TASKS, heads, 32, seed=1)
-    alone = build_model(encoder, TASKS[1:2], heads, 32, seed=1)
-    other = build_model(encoder, TASKS[1:2], heads, 32, seed=2)
-    weights = [model.head("para").score.weight for model in (several, alone, other)]
-    assert torch.equal(weights[0], weights[1])
-    assert not torch.equal(weights[0], weights[2])

@@ -13,6 +13,7 @@ import mtk
 from mtk.config import RunConfig
 from mtk.data.tasks_toml import read_task
 from mtk.events import Evaluation
+from mtk.host.listeners import Listeners
 from mtk.plan import plan_run
 from mtk.training import checkpoint
 from mtk.training import loop as loops
@@ -34,6 +35,19 @@ def ready(tiny_corpus: Path, tiny_encoder: Path, tmp_path: Path) -> Ready:
     directory = RunDirectory.choose(tmp_path / "run", plan)
     directory.create()
     return training, directory
+
+
+def hearing(heard: Callable[[Evaluation], object]) -> Listeners:
+    """One listener, who is told of evaluations."""
+
+    class Ear:
+        @mtk.hookimpl
+        def mtk_evaluated(self, evaluation: Evaluation) -> None:
+            heard(evaluation)
+
+    listeners = Listeners(building.REGISTRY, [])
+    listeners.join(Ear())
+    return listeners
 
 
 def scored(monkeypatch: pytest.MonkeyPatch, *scores: float) -> None:
@@ -58,7 +72,7 @@ def test_the_best_epoch_is_kept_and_the_first_of_equals(ready: Ready, monkeypatc
         heard.append(evaluation)
         states.append([p.detach().clone() for p in training.model.heads.parameters()])
 
-    result = train_and_keep(training, directory, hear)
+    result = train_and_keep(training, directory, hearing(hear))
     assert [e.best for e in heard] == [True, True, False, False]
     assert [e.average for e in heard] == pytest.approx([0.2, 0.6, 0.6, 0.1])
     assert result.best == heard[1]
@@ -78,7 +92,7 @@ def interrupting(number: int, error: BaseException) -> Callable[[Evaluation], No
 
 def test_ctrl_c_after_an_evaluation_leaves_the_best_so_far(ready: Ready) -> None:
     training, directory = ready
-    result = train_and_keep(training, directory, interrupting(2, KeyboardInterrupt()))
+    result = train_and_keep(training, directory, hearing(interrupting(2, KeyboardInterrupt())))
     assert (result.interrupted, result.epochs) == (True, 2)
     assert result.best is not None
     assert (directory.path / "predictions" / "sst-dev-output.csv").is_file()
@@ -91,7 +105,7 @@ def test_ctrl_c_before_one_leaves_the_model_as_it_is(ready: Ready, monkeypatch: 
         raise KeyboardInterrupt
 
     monkeypatch.setattr(loops, "evaluate_splits", stop)
-    result = train_and_keep(training, directory, lambda _: None)
+    result = train_and_keep(training, directory, hearing(lambda _: None))
     assert (result.interrupted, result.best) == (True, None)
     kept = checkpoint.load(directory.path, device="cpu").state_dict()
     assert all(torch.equal(value, kept[name]) for name, value in training.model.state_dict().items())
@@ -111,7 +125,7 @@ def test_a_failure_takes_the_directory_along_unless_it_holds_a_model(
 
         monkeypatch.setattr(training.trainer, "optimize", fail)
     with pytest.raises(mtk.MtkError, match="out of memory"):
-        train_and_keep(training, directory, interrupting(epoch, failure))
+        train_and_keep(training, directory, hearing(interrupting(epoch, failure)))
     assert directory.path.exists() is (epoch == 1)
     if epoch:
         assert (directory.model / checkpoint.MANIFEST).is_file()
