@@ -1,22 +1,13 @@
-"""Standard output: one JSON document, and tables that a pipe gets unfolded and a narrow terminal uncut."""
+"""Standard output: tables that a pipe gets unfolded and a narrow terminal uncut."""
 
 from __future__ import annotations
 
 import io
-import json
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from mtk_cli.output import print_json, scores, stdout, table
-
-
-def test_json_is_one_document_with_null_for_what_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
-    print_json({"nan": float("nan"), "infinite": [float("inf")], "path": Path("runs/x"), "text": "é [red]"})
-    printed = capsys.readouterr().out
-    assert json.loads(printed) == {"nan": None, "infinite": [None], "path": "runs/x", "text": "é [red]"}
-    assert printed.endswith("}\n")
+from mtk_cli.output import scores, stdout, table
 
 
 def test_a_pipe_gets_lines_that_are_never_folded(capsys: pytest.CaptureFixture[str]) -> None:
