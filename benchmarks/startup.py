@@ -4,7 +4,7 @@
 
 Each is a fresh process, timed from outside, from its start on. The commands are timed to their end. A run is timed to the
 first report of its only step (`mtk.run(steps=1)`), so that imports, reading, tokenizing, loading the encoder and the
-rehearsal are part of it, and the evaluation is not. It is timed with an empty token cache, and with one that an earlier run
+dry run are part of it, and the evaluation is not. It is timed with an empty token cache, and with one that an earlier run
 has filled; splits of fewer than 500 texts are never kept, so that little of the sample corpus is. The files themselves are
 in the operating system's memory: each is run once beforehand, unmeasured.
 """

@@ -15,6 +15,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("mtk", deadline=None)  # a machine that others use too is slow at times
+settings.load_profile("mtk")
 
 _SHARED = Path(__file__).parents[2] / "shared" / "nltk_data"
 

@@ -63,7 +63,7 @@ def run(
             directory.reopen(metrics=state.metrics if state else 0)
         else:
             directory.create()
-        for listener in (directory, *listeners):
+        for listener in (*listeners, directory):  # the last to come hears first: what others hear of is written by then
             hearing.join(listener)
         hearing.tell("mtk_run_started", plan=describe(plan, data, training, built, directory.path))
         result = train_and_keep(built, directory, hearing, state)

@@ -1,21 +1,15 @@
-"""Batches of like length, every example once a pass; and token ids that come back from their flat tensor as they went in."""
+"""Batches of like length, every example once a pass."""
 
 from __future__ import annotations
 
 from itertools import chain, islice
-from pathlib import Path
 from random import Random
 
 import msgspec
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
 
 from mtk.data.batches import GROUP, Batches, Place, by_length, pieces
-from mtk.data.split import Split
-from mtk.data.tokens import TokenizedSplit
-from mtk.head import PairEncoding
 
 lengths_of_examples = st.lists(st.integers(1, 60), min_size=1, max_size=300)
 
@@ -71,43 +65,3 @@ def test_the_seed_decides_the_order() -> None:
 
     assert first(0) == first(0)
     assert first(0) != first(1)
-
-
-FIRST = ["the dog is happy", "a cat", "the bird sees the horse and this was quiet"]
-SECOND = ["the dog is sad", "a bird eats bread and fish", "the end"]
-
-
-DEVICE = torch.device("cpu")
-
-
-def tokenized(encoder: Path, split: Split, reading: PairEncoding, max_length: int = 64) -> TokenizedSplit:
-    tokenizer = AutoTokenizer.from_pretrained(encoder)
-    return TokenizedSplit(split, tokenizer, pair_encoding=reading, max_length=max_length, device=DEVICE)
-
-
-def test_a_batch_is_what_the_tokenizer_would_have_made(tiny_encoder: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
-    split = Split(["0", "1", "2"], (FIRST, SECOND), [0.0, 1.0, 2.0], Path("made here"))
-    examples = [2, 0]
-    first, second = [FIRST[i] for i in examples], [SECOND[i] for i in examples]
-    batch = tokenized(tiny_encoder, split, "joint").batch(examples)
-    wanted = tokenizer(first, second, padding=True, return_tensors="pt")
-    assert {name: tensor.tolist() for name, tensor in batch.readings[0].inputs.items()} == {
-        k: v.tolist() for k, v in wanted.items()
-    }
-    assert batch.labels.tolist() == [2.0, 0.0]
-    assert batch.readings[0].sequences == 1
-    assert batch.tokens == int(wanted["attention_mask"].sum())
-
-    batch = tokenized(tiny_encoder, split, "separate").batch(examples)
-    wanted = tokenizer([*first, *second], padding=True, return_tensors="pt")
-    assert batch.readings[0].inputs["input_ids"].tolist() == wanted["input_ids"].tolist()
-    assert batch.readings[0].sequences == 2
-    assert len(batch) == 2
-
-
-def test_what_is_too_long_is_cut(tiny_encoder: Path) -> None:
-    split = Split(["0"], (["the dog " * 50],), None, Path("made here"))
-    tokens = tokenized(tiny_encoder, split, "separate", max_length=16)
-    assert tokens.lengths == [16]
-    assert tokens.batch([0]).labels.isnan().all()

@@ -1,0 +1,64 @@
+"""Where a run computes and in which precision; what this machine lacks is said with the way out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mtk.engine import device as devices
+from mtk.engine.device import autocast_of, choose_device, choose_precision, out_of_memory_explained
+from mtk.errors import MtkError, UsageError
+
+CPU = torch.device("cpu")
+
+
+def test_auto_is_the_gpu_where_there_is_one() -> None:
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert choose_device("cpu") == CPU
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_here_is_named_with_the_way_out() -> None:
+    with pytest.raises(UsageError, match=r"--device cuda: there is no CUDA device here.*Use --device cpu or auto"):
+        choose_device("cuda")
+
+
+@pytest.mark.cuda
+def test_a_device_beyond_the_last_is_named() -> None:
+    with pytest.raises(UsageError, match="counted from 0"):
+        choose_device("cuda:99")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "CPU", ""])
+def test_another_name_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="it takes auto, cpu, cuda or cuda:N"):
+        choose_device(name)
+
+
+def test_precision_is_the_users_or_what_is_faster_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_precision("bf16", CPU) == "bf16"
+    assert choose_precision("fp32", CPU) == "fp32"
+    for faster, wanted in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(devices, "_multiplies_bf16_faster", lambda faster=faster: faster)
+        assert choose_precision("auto", CPU) == wanted
+
+
+def test_a_precision_is_what_a_forward_pass_is_cast_to() -> None:
+    assert autocast_of("bf16") is torch.bfloat16
+    assert autocast_of("fp32") is None, "as the weights are"
+
+
+def test_a_trial_decides_once_so_that_a_process_has_one_precision() -> None:
+    assert choose_precision("auto", CPU) == choose_precision("auto", CPU)
+    assert devices._multiplies_bf16_faster.cache_info().currsize == 1
+
+
+def test_running_out_of_memory_says_which_knob_to_turn() -> None:
+    knobs = r"--accumulate 2 .* --batch-size or --max-length, or --precision bf16"
+    with pytest.raises(MtkError, match=knobs), out_of_memory_explained():
+        torch.empty(1 << 60, dtype=torch.uint8)
+
+
+def test_any_other_failure_stays_what_it_is() -> None:
+    with pytest.raises(RuntimeError, match="size of tensor"), out_of_memory_explained():
+        torch.ones(2) + torch.ones(3)

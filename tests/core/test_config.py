@@ -1,0 +1,78 @@
+"""The configuration: one record, which a file holds without loss, and whose mistakes are named where they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from mtk.config import PRESETS, RunConfig, check, read_config
+from mtk.errors import DataError, UsageError
+
+FULL = RunConfig(
+    data="d", heads={"sst": "cnn", "*": "linear"}, augment="eda:copies=2", epoch=7, batch_size={"sst": 4}, listen=["x", "y"]
+)
+
+
+def write(path: Path, config: RunConfig) -> Path:
+    fields = {k: v for k, v in msgspec.to_builtins(config).items() if v is not None}
+    path.write_bytes(msgspec.toml.encode(fields))
+    return path
+
+
+@pytest.mark.parametrize("config", [RunConfig(), FULL], ids=["defaults", "full"])
+def test_a_file_keeps_it_as_it_is(config: RunConfig, tmp_path: Path) -> None:
+    assert check(read_config(write(tmp_path / "c.toml", config))) == config
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_is_a_configuration(preset: str) -> None:
+    assert check(PRESETS[preset]) != RunConfig()
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"epoch": 0}, "epoch"),
+    ({"epochs": 0}, "`int` >= 1 - in `epochs`"),
+    ({"epochs": 2.5}, "in `epochs`"),
+    ({"batch_size": {"sst": 0}}, "in `batch_size"),
+    ({"warmup": 1.0}, "in `warmup`"),
+    ({"dropout": -0.1}, "in `dropout`"),
+    ({"learning_rate": -1}, "in `learning_rate`"),
+    ({"max_length": 7}, "in `max_length`"),
+    ({"pooling": "max"}, "in `pooling`"),
+    ({"heads": 3}, "in `heads`"),
+    ({"device": "gpu"}, "device is 'gpu'; it takes auto, cpu, cuda or cuda:N"),
+    ({"device": "cuda:x"}, "device is 'cuda:x'"),
+    ({"epochen": 3}, "there is no setting 'epochen'. Did you mean epoch"),
+]
+
+
+@pytest.mark.parametrize(("fields", "message"), WRONG, ids=str)
+def test_a_wrong_field_is_named(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check(fields)
+    assert message in str(caught.value)
+    with pytest.raises(DataError, match=r"^run\.toml: ") as caught_in_file:
+        check(fields, "run.toml")
+    assert message in str(caught_in_file.value)
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:12"])
+def test_a_device_may_be_one_of_another_machine(device: str) -> None:
+    assert check({"device": device}).device == device
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "cannot be read"), (b"epochs =", "is not TOML"), (b"\xff", "is not TOML"), (b"epochs = 0", "in `epochs`")],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "c.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read_config(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert message in str(caught.value)
