@@ -24,7 +24,6 @@ OWED = {
     "core/mtk/testing/augmenters.py",
     "core/mtk/testing/combiners.py",
     "core/mtk/testing/heads.py",
-    "core/mtk/training/resume.py",  # tests/end_to_end/test_resume.py
 }
 
 

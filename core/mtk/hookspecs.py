@@ -14,6 +14,9 @@ A hook takes those of its arguments that it names. The four run hooks are heard 
 `--listen` names, and by the objects given to `mtk.run(listeners=…)`. What they get is a record to read and not to change:
 the others get the same one. The model, the optimizer and the data are not among it, so listening changes no run.
 
+A listener asked for by name that keeps something between its hooks, such as a count, may have `state_dict()`, which gives it
+in plain values (numbers, texts, lists, dicts), and `load_state_dict(state)`: a run that is resumed hands it back.
+
 A plugin's hook that raises is not called again in that run, which goes on; a warning of the logger `mtk` names the plugin,
 its package and the line. Of an object given to `mtk.run` the exception is the caller's own, and ends the run.
 """

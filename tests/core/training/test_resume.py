@@ -1,0 +1,108 @@
+"""Where training is, written and taken up again: in another process, in another trainer, to the last bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import building
+import msgspec
+import pytest
+import torch
+
+from mtk.config import check
+from mtk.errors import DataError
+from mtk.events import Evaluation
+from mtk.training.resume import Due, read_state, restore, save_state
+from mtk.training.trainer import Trainer
+
+BEST = Evaluation(step=3, epoch=1, metrics={"sst": {"accuracy": 0.5}}, average=0.5, best=True)
+
+
+def trainer(encoder: Path, corpus: Path, combiner: str = "pcgrad", **settings: object) -> Trainer:
+    data = building.read_tasks(corpus, {"sst": 40, "para": 24, "sts": 10})
+    model = building.model(encoder, [d.task for d in data.values()], "linear:dropout=0.2", 32)
+    tokens = {name: model.tokenize(name, d.train) for name, d in data.items()}
+    engine = building.engine(model, building.combiner(combiner, list(data)), names=tokens["sst"].names, clip_norm=1.0)
+    config = check({"epochs": 4, "epoch": 5, **settings})
+    torch.manual_seed(0)
+    return Trainer(engine, tokens, dict.fromkeys(data, 8), config, report=lambda progress: None)
+
+
+def weights(of: Trainer) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in of.model.parameters()])
+
+
+def epochs(of: Trainer, count: int) -> None:
+    for _, epoch in zip(range(count), of.epochs(), strict=False):
+        of.evaluated = epoch
+
+
+def test_another_trainer_goes_on_where_one_was(tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path) -> None:
+    whole, left = trainer(tiny_encoder, tiny_corpus), trainer(tiny_encoder, tiny_corpus)
+    epochs(whole, 4)
+    torch.manual_seed(0)
+    epochs(left, 2)
+    save_state(left, tmp_path / "checkpoint", BEST, 123, {"ear": {"patience": 2}})
+
+    torch.manual_seed(99)  # whatever went on meanwhile
+    taken = trainer(tiny_encoder, tiny_corpus)
+    state = read_state(tmp_path / "checkpoint")
+    assert state is not None
+    restore(taken, tmp_path / "checkpoint", state)
+    assert (taken.step, taken.evaluated, int(taken.engine.number)) == (10, 2, 10)
+    assert (state.best, state.metrics, state.listeners) == (BEST, 123, {"ear": {"patience": 2}})
+    assert list(taken.epochs()) == [3, 4]
+    assert torch.equal(weights(taken), weights(whole))
+
+
+def test_what_is_not_there_is_no_state(tmp_path: Path) -> None:
+    assert read_state(tmp_path / "checkpoint") is None
+
+
+@pytest.mark.parametrize("file", ["state.json", "state.safetensors"])
+def test_a_damaged_state_is_refused(tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path, file: str) -> None:
+    save_state(trainer(tiny_encoder, tiny_corpus), tmp_path / "checkpoint", None, 0, {})
+    damaged = tmp_path / "checkpoint" / file
+    damaged.write_bytes(damaged.read_bytes()[:-3])
+    with pytest.raises(DataError, match="it was truncated or edited"):
+        read_state(tmp_path / "checkpoint")
+
+
+def test_the_state_of_another_run_is_refused(tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path) -> None:
+    save_state(trainer(tiny_encoder, tiny_corpus), tmp_path / "checkpoint", None, 0, {})
+    state = read_state(tmp_path / "checkpoint")
+    assert state is not None
+    other = trainer(tiny_encoder, tiny_corpus)
+    other.model.heads[0] = torch.nn.Linear(3, 3)
+    with pytest.raises(DataError, match="does not fit the run"):
+        restore(other, tmp_path / "checkpoint", state)
+    unknown = msgspec.structs.replace(state, places={"nobody": next(iter(state.places.values()))})
+    with pytest.raises(DataError, match="does not fit the run"):
+        restore(trainer(tiny_encoder, tiny_corpus), tmp_path / "checkpoint", unknown)
+
+
+def test_a_longer_schedule_goes_on_at_its_own_rates(tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path) -> None:
+    short, long = trainer(tiny_encoder, tiny_corpus, epochs=2), trainer(tiny_encoder, tiny_corpus, epochs=4)
+    epochs(short, 2)
+    save_state(short, tmp_path / "checkpoint", None, 0, {})
+    epochs(long, 2)
+    taken = trainer(tiny_encoder, tiny_corpus, epochs=4)
+    state = read_state(tmp_path / "checkpoint")
+    assert state is not None
+    restore(taken, tmp_path / "checkpoint", state)
+    assert [g["lr"] for g in taken.optimizer.param_groups] == [g["lr"] for g in long.optimizer.param_groups]
+    assert list(taken.epochs()) == [3, 4]
+
+
+def test_when_a_checkpoint_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    assert [step for step in range(1, 10) if Due("3")(step)] == [3, 6, 9]
+    assert not any(Due("0")(step) for step in range(10))
+    assert not Due("0").ever
+    by_time = Due("2m")
+    assert not by_time(7)
+    now[0] = 121.0
+    assert by_time(7)
+    by_time.done()
+    assert not by_time(7)
