@@ -88,8 +88,6 @@ def texts(
 def shape(subject: Subject, texts: Texts) -> str | None:
     """Logits have the shape [batch, outputs] for every kind of task, for one text and for a pair, one token and 512, one
     example and many; in the precision of the states."""
-    if subject.component.pair_encoding not in READINGS:
-        return f"pair_encoding is {subject.component.pair_encoding!r}, not 'joint', 'separate' or 'both'"
     given = logits(built(subject, texts), encoded(subject, texts))
     due = (len(texts.lengths), texts.kind.outputs)
     if given.shape != due:
@@ -390,7 +388,7 @@ def _outcome(subject: Subject, texts: Texts) -> dict[str, list[float]]:
 
 
 def _readings(subject: Subject, texts: Texts) -> tuple[str, ...]:
-    return READINGS.get(subject.component.pair_encoding, ("first",)) if texts.pair else ("first",)
+    return READINGS[subject.component.pair_encoding] if texts.pair else ("first",)
 
 
 def _states(texts: Texts, reading: str, seed: int | None = None) -> tuple[Tensor, Tensor]:

@@ -683,7 +683,6 @@ class IgnoresAlpha(Shuffle):
 CAUGHT: list[tuple[type[Any], set[str]]] = [
     (Head, set()),
     (Squeezes, {"shape"}),
-    (ReadsPairsItsWay, {"shape"}),
     (TakesARoot, {"finite"}),
     (AveragesOverPadding, {"padding"}),
     (CountsExamples, {"batch-order"}),
@@ -896,6 +895,20 @@ def test_what_a_component_lacks_is_no_broken_promise() -> None:
     for check in checks(NeedsACorpus):
         with pytest.raises(mtk.UsageError, match="There is no corpus"):
             check()
+
+
+def test_a_class_that_does_not_look_like_a_part_is_refused_before_any_check() -> None:
+    with pytest.raises(mtk.UsageError, match=r"ReadsPairsItsWay sets `pair_encoding` to 'together'"):
+        checks(ReadsPairsItsWay)
+
+
+def test_a_class_that_another_process_cannot_import_is_not_checked_there_and_a_warning_says_so() -> None:
+    class Local(Shuffle): ...
+
+    with pytest.warns(UserWarning, match="Local is not checked in another process"):
+        found = checks(Local)
+    assert "any-process" not in {check.name for check in found}
+    assert "any-process" in {check.name for check in checks(Shuffle)}
 
 
 def test_only_components_are_checked() -> None:
