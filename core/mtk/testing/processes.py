@@ -63,10 +63,11 @@ def elsewhere(function: Callable[[Subject, Any], Any], subject: Subject, example
 
 
 def _file(component: type) -> Path | None:
-    """Where the class is defined, also if its module is not among those that were imported."""
-    code = (value.__code__ for value in vars(component).values() if hasattr(value, "__code__"))
+    """Where the class is defined, also if its module is not among those that were imported; None if it is in no file."""
     module = sys.modules.get(component.__module__)
-    places = [getattr(module, "__file__", None), *(each.co_filename for each in code)]
+    code = (value.__code__ for value in vars(component).values() if hasattr(value, "__code__"))
+    known = getattr(module, component.__qualname__.partition(".")[0], None) is not None
+    places = [getattr(module, "__file__", None) if known else None, *(each.co_filename for each in code)]
     return next((Path(place).resolve() for place in places if place and Path(place).is_file()), None)
 
 
