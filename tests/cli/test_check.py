@@ -85,7 +85,7 @@ def test_a_package_or_a_plugin_is_all_of_its_components(install: Install, name: 
     assert ["combiner", "even", "finite", "ok"] in rows
     assert ["augmenter", "odd", "any-sentence", "broken"] in rows
     assert messages.startswith("augmenter odd, any-sentence: clinic.parts.Odd breaks the promise 'any-sentence': No ")
-    assert f"Seen: IndexError: list index out of range ({package / 'parts.py'}:14), with '" in messages
+    assert f"Seen: IndexError: tuple index out of range ({package / 'parts.py'}:14), with '" in messages
 
 
 @pytest.mark.parametrize("name", ["even", "mtk-clinic/even", "even:power=1"])

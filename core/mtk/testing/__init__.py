@@ -16,12 +16,14 @@ Importing this needs hypothesis, which the extra `test` brings. Raises UsageErro
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
 from mtk.errors import UsageError
+from mtk.host.contracts import why_not
 from mtk.host.options import options as known_options
 
 if find_spec("hypothesis") is None:
@@ -29,6 +31,7 @@ if find_spec("hypothesis") is None:
 
 from mtk.testing.check import BrokenPromise, Check, Subject
 from mtk.testing.encoder import tiny_encoder
+from mtk.testing.processes import reachable
 
 if TYPE_CHECKING:
     from mtk.augmenter import Augmenter
@@ -41,8 +44,9 @@ __all__ = ["BrokenPromise", "Check", "checks", "tiny_encoder"]
 def checks(component: type[Head | Combiner | Augmenter], **options: Any) -> list[Check]:
     """The checks of one component's class, built with `options` wherever they build it.
 
-    Raises UsageError for a class that is none of the three or needs an option that is not given, and for a combiner that
-    declares a property which no check knows.
+    Raises UsageError for a class that is none of the three, that does not look like one, or that needs an option which is
+    not given, and for a combiner that declares a property which no check knows. A class that another process cannot import,
+    such as one of an interactive session, is not checked there, and a warning says so.
     """
     subject = Subject(component, options)
     bases = {"augmenters": "Augmenter", "heads": "Head", "combiners": "Combiner"}  # the first alone needs no torch
@@ -50,7 +54,14 @@ def checks(component: type[Head | Combiner | Augmenter], **options: Any) -> list
     kind = next(kinds, None)
     if kind is None:
         raise UsageError(f"{subject} is neither an mtk.Head, nor one of the combiners, nor an mtk.Augmenter.")
+    if reason := why_not(kind.removesuffix("s"), component):
+        raise UsageError(f"{subject} {reason}.")
     for option in known_options(component).values():
         if option.default is Parameter.empty and option.name not in options:
             raise UsageError(f"{subject} needs option '{option.name}': write checks(…, {option.name}=…).")
+    if not reachable(subject):
+        warnings.warn(
+            f"{subject} is not checked in another process, which cannot import it: define it in a module's outermost level.",
+            stacklevel=2,
+        )
     return list(import_module(f"mtk.testing.{kind}").checks(subject))

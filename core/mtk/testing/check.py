@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis.errors import FlakyFailure
 from hypothesis.strategies import SearchStrategy
 
+from mtk.calling.arguments import named
 from mtk.calling.failures import FAILURES
 from mtk.calling.source import line_of
 from mtk.errors import MtkError, UsageError, in_words
 
 # The same examples everywhere and every time, and no word beside the message. Without `explain`, which traces every line.
 _SETTINGS = settings(
-    max_examples=30,
     derandomize=True,
     database=None,
     deadline=None,
@@ -40,10 +40,11 @@ class Subject:
     component: type[Any]
     options: dict[str, Any]
 
-    def build(self, *arguments: Any) -> Any:
-        """An instance. Raises UsageError where the constructor declines, as the Registry does."""
+    def build(self, **offered: Any) -> Any:
+        """An instance, given those of the `offered` arguments that its constructor names. Raises UsageError where that
+        declines, as the Registry does."""
         try:
-            return self.component(*arguments, **self.options)
+            return self.component(**named(self.component.__init__, offered), **self.options)
         except ValueError as error:
             raise UsageError(f"{self} cannot be built: {error}") from error
 
@@ -72,6 +73,7 @@ class Check:
     subject: Subject
     kept: Promise
     examples: SearchStrategy[Any]
+    tries: int = 15  # the most examples that are tried
 
     @property
     def name(self) -> str:
@@ -88,7 +90,7 @@ class Check:
     def __call__(self) -> None:
         __tracebackhide__ = True  # pytest then ends its traceback at the author's own test
 
-        @_SETTINGS
+        @settings(_SETTINGS, max_examples=self.tries)
         @given(self.examples)
         def search(example: Any) -> None:
             try:

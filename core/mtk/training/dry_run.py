@@ -12,7 +12,7 @@ from mtk.data.tokens import TokenizedSplit
 from mtk.engine.gradients import Engine
 from mtk.model.multitask import Model
 
-EXAMPLES = 2  # the smallest batch that there is: a head that normalises over it cannot do with one
+EXAMPLES = 2  # the smallest batch there is, unless a task has one example: a head that normalises over it needs two
 
 
 def dry_run(model: Model, combiner: Combiner, train: Mapping[str, TokenizedSplit], *, packed: bool) -> None:
@@ -24,7 +24,7 @@ def dry_run(model: Model, combiner: Combiner, train: Mapping[str, TokenizedSplit
     """
     with calling(combiner, "turns"):
         turns = combiner.turns()
-        if not (turns and all(turn and set(turn) <= train.keys() for turn in turns)):
+        if not (turns and all(turn and set(turn) <= train.keys() and len(set(turn)) == len(turn) for turn in turns)):
             raise broken(combiner, "turns", f"its turns are {turns}, and the tasks {', '.join(train)}")
     engine = Engine(model, combiner, packed=packed)
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]

@@ -4,8 +4,10 @@ Not every promise can be broken alone:
 
 - a component that raises whatever it is given fails all of its checks, and `shape` is broken here by what broadcasts;
 - a head that is random for each example fails `batch-order` beside `evaluation`; the one here is random for the batch;
-- a head that no gradient flows back from fails `bfloat16` too, which goes backward;
-- an augmenter that is random whatever it is given fails both `same-seed` and `only-its-rng`;
+- a head that a long text is too long for fails in a prediction and in training;
+- a combiner that counts its instances is another one in every comparison of two;
+- an augmenter that is random whatever it is given fails all promises that repeat a call;
+- an augmenter that wants a list fails wherever it gets what a run gives, a tuple;
 - a combiner that opposes one of two tasks fails `non-conflicting` and `non-conflicting-for-two`, if it declares both.
 """
 
@@ -22,6 +24,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -72,12 +75,189 @@ class AveragesOverPadding(Head):
 
 class CountsExamples(Head):
     def logits(self, embedding: Tensor) -> Tensor:
-        return super().logits(embedding) + torch.arange(len(embedding)).unsqueeze(1)
+        return super().logits(embedding) + torch.arange(len(embedding), device=embedding.device).unsqueeze(1)
 
 
 class CentresTheBatch(Head):
     def embedding(self, text: mtk.Encoding) -> Tensor:
         return text.embedding - text.embedding.mean(dim=0)
+
+
+class CentresLargeBatches(Head):
+    def embedding(self, text: mtk.Encoding) -> Tensor:
+        return text.embedding - (text.embedding.mean(dim=0) if len(text.embedding) > 32 else 0)
+
+
+class SqueezesABatchOfOne(Head):
+    def logits(self, embedding: Tensor) -> Tensor:
+        return super().logits(embedding).squeeze(0)
+
+
+class ComputesInDouble(Head):
+    def logits(self, embedding: Tensor) -> Tensor:
+        return super().logits(embedding).double()
+
+
+class KnowsSomePositions(Head):
+    def __init__(self, width: int, outputs: int, inputs: int) -> None:
+        super().__init__(width, outputs, inputs)
+        self.places = nn.Parameter(torch.zeros(128, 1))
+
+    def embedding(self, text: mtk.Encoding) -> Tensor:
+        mask = text.mask.unsqueeze(-1)
+        return ((text.tokens + self.places[: text.tokens.shape[1]]) * mask).sum(dim=1) / mask.sum(dim=1)
+
+
+class Exponentiates(Head):
+    def logits(self, embedding: Tensor) -> Tensor:
+        return (super().logits(embedding) / 5).exp()
+
+
+class DividesGradientsByZero(Head):
+    def logits(self, embedding: Tensor) -> Tensor:
+        given = super().logits(embedding)
+        return given + (given - given.detach()).abs().sqrt()  # which is zero, and whose slope is none
+
+
+class FailsInTraining(Head):
+    def logits(self, embedding: Tensor) -> Tensor:
+        if self.training:
+            raise RuntimeError("not today")
+        return super().logits(embedding)
+
+
+class SumsInTraining(Head):
+    def logits(self, embedding: Tensor) -> Tensor:
+        given = super().logits(embedding)
+        return given.sum(dim=0, keepdim=True) if self.training else given
+
+
+class ClampsItsWeights(Head):
+    def logits(self, embedding: Tensor) -> Tensor:
+        if self.training:
+            self.score.weight.data.clamp_(-0.05, 0.05)
+        return super().logits(embedding)
+
+
+class CentresTokensInTraining(Head):
+    def embedding(self, text: mtk.Encoding) -> Tensor:
+        return text.embedding - (text.tokens.mean(dim=(0, 1)) if self.training else 0)
+
+
+class LearnsPadding(Head):
+    def forward(self, first: mtk.Encoding, second: mtk.Encoding | None = None) -> Any:
+        given = super().forward(first, second)
+        return (given, {"small": first.tokens.square().mean()}) if self.training else given
+
+
+class RemembersTraining(Head):
+    mean: Any = 0.0
+
+    def logits(self, embedding: Tensor) -> Tensor:
+        given = super().logits(embedding)
+        if self.training:
+            self.mean = given.detach().mean() + 1
+            return given
+        return given + self.mean
+
+
+class RemembersPredictions(Head):
+    calls = 0
+
+    def logits(self, embedding: Tensor) -> Tensor:
+        self.calls += not self.training
+        return super().logits(embedding) + 1e-5 * self.calls
+
+
+class DrawsForNothing(Head):
+    def logits(self, embedding: Tensor) -> Tensor:
+        torch.rand(())
+        return super().logits(embedding)
+
+
+class ChangesItsInputs(Head):
+    def embedding(self, text: mtk.Encoding) -> Tensor:
+        return text.embedding.clamp_(-0.5, 0.5)
+
+
+class DrawsFromPython(Head):
+    def logits(self, embedding: Tensor) -> Tensor:
+        return super().logits(embedding) * (random.random() if self.training else 1)
+
+
+class HashesItsName(Head):
+    def logits(self, embedding: Tensor) -> Tensor:
+        return super().logits(embedding) + hash(type(self).__name__) % 10**6 / 10**5
+
+
+class StaysOnTheHost(Head):
+    def logits(self, embedding: Tensor) -> Tensor:
+        return super().logits(embedding) + torch.zeros(len(embedding), 1)
+
+
+class CutsTheEncoderOff(Head):
+    def embedding(self, text: mtk.Encoding) -> Tensor:
+        return text.embedding.detach()
+
+
+class CutsTheEncoderOffInTraining(Head):
+    def embedding(self, text: mtk.Encoding) -> Tensor:
+        return text.embedding.detach() if self.training else text.embedding
+
+
+class CutsTheSecondTextOff(Head):
+    def forward(self, first: mtk.Encoding, second: mtk.Encoding | None = None) -> Tensor:
+        return super().forward(first, None if second is None else mtk.Encoding(*(t.detach() for t in second)))
+
+
+class ReadsBoth(mtk.Head):
+    """Keeps every promise: it has three encodings of a pair, knows its task, and has a loss of its own."""
+
+    pair_encoding = "both"
+
+    def __init__(self, inputs: int, outputs: int, width: int, task: mtk.Task) -> None:
+        super().__init__()
+        self.score = nn.Linear(width * inputs, outputs)
+        self.known = task.labels
+
+    def forward(self, first, second=None, joint=None, labels=None) -> Any:  # type: ignore[no-untyped-def, override]
+        texts = [text.embedding for text in (first, second, joint) if text is not None]
+        given = self.score(torch.cat(texts, dim=-1))
+        return given if labels is None else (given, self.own(given.square().mean()))
+
+    def own(self, loss: Tensor) -> Any:
+        return {"small": loss}
+
+
+class IgnoresTheJointReading(ReadsBoth):
+    def forward(self, first, second=None, joint=None, labels=None) -> Any:  # type: ignore[no-untyped-def, override]
+        cut = None if joint is None else mtk.Encoding(*(t.detach() for t in joint))
+        return super().forward(first, second, cut, labels)
+
+
+class HasALossForEach(ReadsBoth):
+    def own(self, loss: Tensor) -> Any:
+        return {"small": loss.expand(2)}
+
+
+class DetachesItsLoss(ReadsBoth):
+    def own(self, loss: Tensor) -> Any:
+        return {"small": loss.detach()}
+
+
+class HasAnInfiniteLoss(ReadsBoth):
+    def own(self, loss: Tensor) -> Any:
+        return {"small": 0 * loss + torch.inf}
+
+
+class ListsItsLosses(ReadsBoth):
+    def own(self, loss: Tensor) -> Any:
+        return [loss]
+
+
+class NumbersItsLosses(ReadsBoth):
+    def own(self, loss: Tensor) -> Any:
+        return {0: loss}
 
 
 class HasAnIdleLayer(Head):
@@ -103,7 +283,7 @@ class MixesPrecisions(Head):
 class ForgetsABuffer(Head):
     def __init__(self, width: int, outputs: int, inputs: int) -> None:
         super().__init__(width, outputs, inputs)
-        self.shift = torch.randn(outputs)
+        self.shift = float(torch.randn(()))
 
     def logits(self, embedding: Tensor) -> Tensor:
         return super().logits(embedding) + self.shift
@@ -167,6 +347,151 @@ class CountsSteps(Sum):
         return super().weights(gramian) / self.steps
 
 
+class CountsToTen(Sum):
+    steps = 0
+
+    def weights(self, gramian: Tensor) -> Tensor:
+        self.steps += 1
+        return super().weights(gramian) * (2 if self.steps > 10 else 1)
+
+
+class ForgetsHowLossesFell(Sum):
+    fell: Any = 1.0
+
+    def weights(self, gramian: Tensor) -> Tensor:
+        return super().weights(gramian) * self.fell
+
+    def after_step(self, losses: Any) -> None:
+        self.fell = losses().mean()
+
+
+class EndsAfterTen(Sum):
+    steps = 0
+
+    def weights(self, gramian: Tensor) -> Tensor:
+        self.steps += 1
+        return super().weights(gramian) * [1.0] * 1 if self.steps > 10 else super().weights(gramian)
+
+
+class GrowsForEver(Sum):
+    def __init__(self, tasks: Sequence[str]) -> None:
+        super().__init__(tasks)
+        self.register_buffer("factor", torch.ones(()))
+
+    def weights(self, gramian: Tensor) -> Tensor:
+        self.factor *= 100
+        return super().weights(gramian) * self.factor.clamp_min(1)
+
+
+class FailsAfterTheStep(Sum):
+    def after_step(self, losses: Any) -> None:
+        losses().backward()
+
+
+class KeepsGraphs(mtk.LossCombiner):
+    def __init__(self, tasks: Sequence[str]) -> None:
+        super().__init__(tasks)
+        self.history: list[Tensor] = []
+
+    def scalarize(self, losses: Tensor) -> Tensor:
+        self.history.append(losses * 2)
+        return losses.sum()
+
+
+class RestsInEvalMode(Sum):
+    def weights(self, gramian: Tensor) -> Tensor:
+        return super().weights(gramian) * self.training
+
+
+class DrawsWithPython(Sum):
+    def weights(self, gramian: Tensor) -> Tensor:
+        return super().weights(gramian) * random.random()
+
+
+class CountsInstances(Sum):
+    made = 0
+
+    def __init__(self, tasks: Sequence[str]) -> None:
+        super().__init__(tasks)
+        CountsInstances.made += 1
+        self.number = self.made
+
+    def weights(self, gramian: Tensor) -> Tensor:
+        return super().weights(gramian) * self.number
+
+
+class TurnsASetIntoTurns(Sum):
+    def turns(self) -> list[tuple[str, ...]]:
+        return [tuple(set(self.tasks))]
+
+
+class NamesATaskTwice(Sum):
+    def turns(self) -> list[tuple[str, ...]]:
+        return [(*self.tasks, self.tasks[0])]
+
+
+class TurnsRound(Sum):
+    forwards = False
+
+    def turns(self) -> list[tuple[str, ...]]:
+        self.forwards = not self.forwards
+        return [self.tasks if self.forwards else self.tasks[::-1]]
+
+
+class SortsTheTasks(Sum):
+    def __init__(self, tasks: Sequence[str]) -> None:
+        super().__init__(tasks)
+        if isinstance(tasks, list):
+            tasks.sort()
+
+
+class AddsAList(Sum):
+    def __init__(self, tasks: Sequence[str]) -> None:
+        super().__init__(tasks)
+        self.more = tasks + ["more"]  # noqa: RUF005
+
+
+class WritesIntoTheStep(Sum):
+    def weights(self, gramian: Tensor, step: mtk.Step) -> Tensor:
+        step.losses.zero_()
+        return super().weights(gramian)
+
+
+class ReadsTheLosses(Sum):
+    def weights(self, gramian: Tensor, step: mtk.Step) -> Tensor:
+        return super().weights(gramian) * sum(step.losses.tolist())
+
+
+class WaitsAfterTheStep(Sum):
+    def after_step(self, losses: Any) -> None:
+        float(losses().sum())
+
+
+class ByLayer(Sum):
+    """Keeps every promise, for each layer."""
+
+    scope = "layer"
+
+    def weights(self, gramian: Tensor) -> Tensor:
+        return torch.ones_like(gramian[..., 0])
+
+
+class SharesAmongLayers(ByLayer):
+    def weights(self, gramian: Tensor) -> Tensor:
+        return super().weights(gramian) / len(gramian)
+
+
+class ForgetsLayers(Sum):
+    def __init__(self, tasks: Sequence[str], *, scope: mtk.Scope = "encoder") -> None:
+        super().__init__(tasks)
+        self.scope = scope
+
+    def weights(self, gramian: Tensor) -> Tensor:
+        whole = gramian if self.scope == "encoder" else gramian.sum(dim=0)
+        weights = whole.diagonal().clamp(max=10)
+        return weights if self.scope == "encoder" else weights.expand(len(gramian), -1)
+
+
 class LeavesTheLastOut(Sum):
     def turns(self) -> list[tuple[str, ...]]:
         return [self.tasks[:-1]]
@@ -228,6 +553,13 @@ class FollowsTheLength(Sum):
         return gramian.diagonal().clamp(max=10)
 
 
+class IsEvenAtOne(Sum):
+    declares = frozenset({"scale-equivariant"})
+
+    def weights(self, gramian: Tensor) -> Tensor:
+        return gramian.diagonal() / (gramian.diagonal() + 1e-6)
+
+
 class Triples(Sum):
     declares = frozenset({"single-task-identity"})
 
@@ -283,6 +615,46 @@ class AsksTheSystem(Shuffle):
         return [*words, os.urandom(2).hex()]
 
 
+class ReadsSetsInTheirOrder(Shuffle):
+    def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
+        return list(set(words))
+
+
+class RemembersTheLastSentence(Shuffle):
+    last: Sequence[str] = ()
+
+    def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
+        before, self.last = self.last, words
+        return [*words, *(before[:1] if before != words else ())]
+
+
+class HasNoBreath(Shuffle):
+    def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
+        if len(words) > 256:
+            raise ValueError("that is too long")
+        return list(words)
+
+
+class DrawsFromNumPy(Shuffle):
+    def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
+        return [*words, words[np.random.randint(len(words))]]
+
+
+class BeginsAnew(Shuffle):
+    def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
+        rng.seed(0)
+        return super().__call__(words, rng)
+
+
+class MakesNoCopies(Shuffle):
+    copies = 0
+
+
+class WantsATuple(Shuffle):
+    def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
+        return list(words + ("more",))  # noqa: RUF005
+
+
 class DrawsGlobally(Shuffle):
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
         return [*words, random.choice(words)]
@@ -291,7 +663,8 @@ class DrawsGlobally(Shuffle):
 class AppendsInPlace(Shuffle):
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
         changed = list(words)
-        words += ["more"]
+        if isinstance(words, list):
+            words.append("more")
         return changed
 
 
@@ -310,13 +683,40 @@ class IgnoresAlpha(Shuffle):
 CAUGHT: list[tuple[type[Any], set[str]]] = [
     (Head, set()),
     (Squeezes, {"shape"}),
-    (ReadsPairsItsWay, {"shape"}),
     (TakesARoot, {"finite"}),
     (AveragesOverPadding, {"padding"}),
     (CountsExamples, {"batch-order"}),
     (CentresTheBatch, {"no-leak"}),
     (HasAnIdleLayer, {"gradients"}),
-    (Detaches, {"gradients", "bfloat16"}),
+    (Detaches, {"gradients"}),
+    (CentresLargeBatches, {"no-leak"}),
+    (SqueezesABatchOfOne, {"shape"}),
+    (ComputesInDouble, {"shape"}),
+    (KnowsSomePositions, {"shape", "training"}),
+    (Exponentiates, {"finite"}),
+    (DividesGradientsByZero, {"finite"}),
+    (FailsInTraining, {"training"}),
+    (SumsInTraining, {"training"}),
+    (ClampsItsWeights, {"training"}),
+    (CentresTokensInTraining, {"padding"}),
+    (LearnsPadding, {"padding"}),
+    (RemembersTraining, {"saving"}),
+    (RemembersPredictions, {"evaluation"}),
+    (DrawsForNothing, {"evaluation"}),
+    (ChangesItsInputs, {"inputs-kept"}),
+    (DrawsFromPython, {"same-seed"}),
+    (HashesItsName, {"any-process"}),
+    (StaysOnTheHost, {"device"}),
+    (CutsTheEncoderOff, {"gradients"}),
+    (CutsTheEncoderOffInTraining, {"gradients"}),
+    (CutsTheSecondTextOff, {"gradients"}),
+    (ReadsBoth, set()),
+    (IgnoresTheJointReading, {"gradients"}),
+    (HasALossForEach, {"own-losses"}),
+    (DetachesItsLoss, {"own-losses"}),
+    (HasAnInfiniteLoss, {"own-losses"}),
+    (ListsItsLosses, {"own-losses"}),
+    (NumbersItsLosses, {"own-losses"}),
     (MixesPrecisions, {"bfloat16"}),
     (ForgetsABuffer, {"saving"}),
     (NeverStopsDropping, {"evaluation"}),
@@ -329,6 +729,27 @@ CAUGHT: list[tuple[type[Any], set[str]]] = [
     (WritesIntoTheGramian, {"inputs-kept"}),
     (WritesIntoTheGradients, {"inputs-kept"}),
     (CountsSteps, {"saving"}),
+    (CountsToTen, {"saving"}),
+    (ForgetsHowLossesFell, {"saving"}),
+    (EndsAfterTen, {"long-run"}),
+    (GrowsForEver, {"long-run"}),
+    (FailsAfterTheStep, {"long-run"}),
+    (KeepsGraphs, {"no-graph"}),
+    (RestsInEvalMode, {"modes"}),
+    (DrawsWithPython, {"same-seed"}),
+    (CountsInstances, {"same-seed", "saving", "modes", "any-process"}),
+    (TurnsASetIntoTurns, {"any-process"}),
+    (NamesATaskTwice, {"turns"}),
+    (TurnsRound, {"turns"}),
+    (SortsTheTasks, {"inputs-kept"}),
+    (AddsAList, {"inputs-kept"}),
+    (WritesIntoTheStep, {"inputs-kept"}),
+    (ReadsTheLosses, {"on-the-device"}),
+    (WaitsAfterTheStep, {"on-the-device"}),
+    (ByLayer, set()),
+    (SharesAmongLayers, {"layers-apart"}),
+    (ForgetsLayers, {"layers-apart"}),
+    (IsEvenAtOne, {"scale-equivariant"}),
     (LeavesTheLastOut, {"turns"}),
     (InventsATask, {"turns"}),
     (AsksForAValue, {"on-the-device"}),
@@ -347,10 +768,17 @@ CAUGHT: list[tuple[type[Any], set[str]]] = [
     (JoinsWords, {"words"}),
     (LeavesBlanks, {"words"}),
     (CountsCalls, {"same-seed"}),
-    (AsksTheSystem, {"same-seed", "only-its-rng"}),
+    (AsksTheSystem, {"same-seed", "only-its-rng", "any-process"}),
+    (ReadsSetsInTheirOrder, {"any-process"}),
+    (RemembersTheLastSentence, {"same-seed"}),
+    (HasNoBreath, {"any-sentence"}),
+    (DrawsFromNumPy, {"only-its-rng"}),
+    (BeginsAnew, {"only-its-rng"}),
+    (MakesNoCopies, {"copies"}),
+    (WantsATuple, {"input-kept"}),
     (DrawsGlobally, {"only-its-rng"}),
     (AppendsInPlace, {"input-kept"}),
-    (WantsAList, {"input-kept"}),
+    (WantsAList, {"any-sentence", "same-seed", "only-its-rng", "input-kept", "any-process"}),
     (IgnoresAlpha, {"share"}),
 ]
 
@@ -384,7 +812,7 @@ def test_the_message_names_class_promise_and_the_smallest_example() -> None:
     promise, seen = said.splitlines()
     assert promise == (
         f"{__name__}.AveragesOverPadding breaks the promise 'padding': "
-        "Padding, and what an encoder leaves there, changes no logit."
+        "Padding, and what an encoder leaves there, changes no logit, and in training no loss of the head's own either."
     )
     assert re.fullmatch(
         r"Seen: logits \[\[\S+\]\] became \[\[\S+\]\] with 3 more positions of padding, with one text of a binary task, "
@@ -402,7 +830,8 @@ def test_what_a_component_raises_is_said_with_its_line(tmp_path: Path, monkeypat
     (tmp_path / "clumsy.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
     said = caught(import_module("clumsy").Clumsy)
-    assert said.keys() == {"shape", "finite", "inputs-kept", "saving", "on-the-device"}
+    everywhere = {"shape", "long-run", "finite", "inputs-kept", "no-graph", "modes", "saving", "same-seed", "any-process"}
+    assert said.keys() == everywhere
     for message in said.values():
         assert f"'diagnoal' ({tmp_path / 'clumsy.py'}:4)" in message
     assert "with losses [1.0] and gradients [[0.0, 0.0, 1.0]]" in said["shape"]
@@ -466,6 +895,20 @@ def test_what_a_component_lacks_is_no_broken_promise() -> None:
     for check in checks(NeedsACorpus):
         with pytest.raises(mtk.UsageError, match="There is no corpus"):
             check()
+
+
+def test_a_class_that_does_not_look_like_a_part_is_refused_before_any_check() -> None:
+    with pytest.raises(mtk.UsageError, match=r"ReadsPairsItsWay sets `pair_encoding` to 'together'"):
+        checks(ReadsPairsItsWay)
+
+
+def test_a_class_that_another_process_cannot_import_is_not_checked_there_and_a_warning_says_so() -> None:
+    class Local(Shuffle): ...
+
+    with pytest.warns(UserWarning, match="Local is not checked in another process"):
+        found = checks(Local)
+    assert "any-process" not in {check.name for check in found}
+    assert "any-process" in {check.name for check in checks(Shuffle)}
 
 
 def test_only_components_are_checked() -> None:

@@ -15,7 +15,7 @@ from mtk.host.options import read_options
 from mtk.host.spec import Spec
 from mtk.testing import Check, checks
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "mtk-bilinear" / "mtk_bilinear"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 OPTIONS = {  # of what cannot be built without
     "constant": "weights=1/2",
@@ -38,9 +38,10 @@ def installed() -> Iterator[Any]:
                 yield pytest.param(check, id=name, marks=marks)
 
 
-def example(file: str, name: str) -> type[Any]:
-    """A class of the example, read where it lies: the package need not be installed."""
-    spec = spec_from_file_location(f"mtk_bilinear_{file}", EXAMPLE / f"{file}.py")
+def example(package: str, file: str, name: str) -> type[Any]:
+    """A class of an example, read where it lies: the package need not be installed."""
+    folder = EXAMPLES / package / package.replace("-", "_")
+    spec = spec_from_file_location(f"{folder.name}_{file}", folder / f"{file}.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
@@ -54,16 +55,17 @@ def test_what_is_installed(check: Check) -> None:
     check()
 
 
-@pytest.mark.parametrize("check", checks(example("head", "Bilinear")), ids=str)
-def test_the_examples_head(check: Check) -> None:
-    check()
+SHOWN = [
+    example("mtk-bilinear", "head", "Bilinear"),
+    example("mtk-bilinear", "combiner", "EqualLength"),
+    example("mtk-bilinear", "augmenter", "Typo"),
+    example("mtk-labels", "head", "LabelEmbedding"),
+    example("mtk-labels", "combiner", "LayerGradNorm"),
+]
 
 
-@pytest.mark.parametrize("check", checks(example("combiner", "EqualLength")), ids=str)
-def test_the_examples_combiner(check: Check) -> None:
-    check()
-
-
-@pytest.mark.parametrize("check", checks(example("augmenter", "Typo")), ids=str)
-def test_the_examples_augmenter(check: Check) -> None:
+@pytest.mark.parametrize(
+    "check", [pytest.param(check, id=f"{cls.__name__}-{check}") for cls in SHOWN for check in checks(cls)]
+)
+def test_the_examples(check: Check) -> None:
     check()
