@@ -94,10 +94,10 @@ class Registry:
         instead = f"There is {' and '.join(twins)}." if twins else self.nearest(kind, name)
         raise UsageError(f"There is no {noun} '{name}'. {instead}{self.suspects()}")
 
-    def part(self, kind: Kind, text: str, defaults: Mapping[str, str] | None = None) -> Part:
+    def part(self, kind: Kind, asked: str | Spec, defaults: Mapping[str, str] | None = None) -> Part:
         """The part that `NAME:key=value,…` asks for, its class imported and its options read. `defaults` are options that it
-        gets where it has them and `text` says nothing else. Raises UsageError."""
-        spec = Spec.parse(text)
+        gets where it has them and was given no others. Raises UsageError."""
+        spec = Spec.parse(asked) if isinstance(asked, str) else asked
         component = self.find(kind, spec.name)
         return Part.read(component, Spec(self.shortest(component), spec.options), defaults or {})
 

@@ -162,7 +162,7 @@ def _find_head(task: str, head: HeadCard, registry: Registry) -> Part:
             f"Task '{task}' was trained with the head '{head.name}' of {head.package} {head.version}, which is not here. "
             f"Install that package; `mtk list` shows what there is.{registry.suspects()}"
         ) from None
-    return registry.part("head", str(Spec(own, head.options)))
+    return registry.part("head", Spec(own, head.options))
 
 
 def _read_card(directory: Path) -> Card:
