@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 
 import building
@@ -35,7 +36,7 @@ BERT = BertConfig(
 def make_model(config: PreTrainedConfig = BERT) -> Model:
     """In float64, without dropout, with a parameter that nothing uses."""
     torch.manual_seed(0)
-    backbone = AutoModel.from_config(config)
+    backbone = AutoModel.from_config(copy.deepcopy(config))  # which a model may change
     model = building.model(Encoder(backbone, None, "mean"), TASKS, HEADS, 32).double().eval()
     backbone.register_parameter("unused", torch.nn.Parameter(torch.ones(3, dtype=torch.float64)))
     return model
