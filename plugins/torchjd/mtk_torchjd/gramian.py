@@ -124,6 +124,12 @@ class CAGrad(FromGramian):
     def __init__(self, tasks: Sequence[str], *, c: float = 0.5, norm_eps: float = 1e-4) -> None:
         super().__init__(tasks, aggregation.CAGradWeighting(c, norm_eps))
 
+    def weights(self, gramian: Tensor) -> Tensor:
+        """Where the worst-off task is all but learned, TorchJD gives up and returns zeros, which would stop the encoder for
+        all tasks. The mean gradient is in the ball, and what the authors' own code comes to there."""
+        weights = super().weights(gramian)
+        return torch.where(weights.any(), weights, 1 / len(weights))
+
 
 class IMTLG(FromGramian):
     """Liu, Li, Kuang, Xue, Chen, Yang, Liao and Zhang 2021, "Towards Impartial Multi-task Learning", ICLR: the balance of
