@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mtk
 
-
 METHODS = (
     # from losses
     ("scale-invariant", "scale_invariant:ScaleInvariant", "the sum of the losses' logarithms; also known as SI"),

@@ -32,4 +32,5 @@ class DBMTL(Tracking):
         past = self.beta / (step.number + 1).to(gradients.dtype) ** self.decay
         followed = self.track(of_logarithms, 1 - past)
         lengths = followed.norm(dim=1, keepdim=True)
-        return (followed / (lengths + TINY)).sum(dim=0) * lengths.max()
+        combined: Tensor = (followed / (lengths + TINY)).sum(dim=0) * lengths.max()
+        return combined

@@ -23,9 +23,7 @@ class GO4Align(mtk.LossCombiner):
     declares = frozenset({"permutation-equivariant"})
     shares: Tensor
 
-    def __init__(
-        self, tasks: Sequence[str], *, groups: Annotated[int, Meta(ge=1, le=2)] = 2, rate: float = 1e-4
-    ) -> None:
+    def __init__(self, tasks: Sequence[str], *, groups: Annotated[int, Meta(ge=1, le=2)] = 2, rate: float = 1e-4) -> None:
         super().__init__(tasks)
         self.groups = groups
         self.rate = rate
