@@ -11,6 +11,7 @@ METHODS = (
     ("go4align", "go4align:GO4Align", "groups of tasks of similar risk, each with one weight"),
     # from the Gramian
     ("gradnorm", "gradnorm:GradNorm", "learned weights that let all tasks train at one rate"),
+    ("log-mgda", "log_mgda:LogMGDA", "mgda of the losses' logarithms, solved on the device"),
     ("log-imtl", "log_imtl:LogIMTL", "imtl-g of the losses' logarithms"),
     # from the gradients themselves
     ("db-mtl", "db_mtl:DBMTL", "logarithms of the losses, and their gradients made equally long"),

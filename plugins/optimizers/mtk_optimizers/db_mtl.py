@@ -22,7 +22,7 @@ class DBMTL(Tracking):
 
     declares = frozenset({"permutation-equivariant"})
 
-    def __init__(self, tasks: Sequence[str], *, beta: float = 0.9, decay: float = 0.5) -> None:
+    def __init__(self, tasks: Sequence[str], *, beta: float = 0.9, decay: float = 0.0) -> None:
         super().__init__(tasks)
         self.beta = beta
         self.decay = decay

@@ -9,7 +9,7 @@ from mtk_optimizers.db_mtl import DBMTL
 
 
 def test_equals_the_published_code() -> None:
-    combiner = DBMTL(TASKS)
+    combiner = DBMTL(TASKS, decay=0.5)
     given = [combiner.combine(step(number)[1], step(number)[2]) for number in range(3)]
     equals(given[2], [-1.909681735069035, 1.096692554121101, -0.20574733447410606, -0.40731516057532413])
 
