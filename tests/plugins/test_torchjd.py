@@ -300,3 +300,11 @@ def test_the_documentation_has_a_row_for_it(component: Any) -> None:
     contracts = {mtk.LossCombiner: "losses", mtk.GramianCombiner: "Gramian", mtk.GradientCombiner: "gradients"}
     assert contract == next(word for base, word in contracts.items() if issubclass(cls, base))
     assert host == ("yes" if cls.uses_host else "no")
+
+
+@pytest.mark.parametrize("length", [1e-2, 1e-4, 1e-6, 0.0])
+def test_a_learned_task_does_not_stop_cagrad(length: float) -> None:
+    """It improves the others, and by no less than half of what the mean gradient gives: it is in the ball around that."""
+    rows = gradients(0)["as they come"] * torch.tensor([[length], [1], [1]])
+    mean = rows.mean(dim=0)
+    assert combine(build("cagrad"), rows) @ mean >= 0.49 * mean @ mean

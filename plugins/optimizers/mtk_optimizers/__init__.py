@@ -4,6 +4,20 @@ from __future__ import annotations
 
 import mtk
 
+METHODS = (
+    # from losses
+    ("scale-invariant", "scale_invariant:ScaleInvariant", "the sum of the losses' logarithms; also known as SI"),
+    ("igb", "igb:IGB", "logarithms of the losses, weighted by how much each may still improve"),
+    ("go4align", "go4align:GO4Align", "groups of tasks of similar risk, each with one weight"),
+    # from the Gramian
+    ("gradnorm", "gradnorm:GradNorm", "learned weights that let all tasks train at one rate"),
+    ("log-mgda", "log_mgda:LogMGDA", "mgda of the losses' logarithms, solved on the device"),
+    ("log-imtl", "log_imtl:LogIMTL", "imtl-g of the losses' logarithms"),
+    # from the gradients themselves
+    ("db-mtl", "db_mtl:DBMTL", "logarithms of the losses, and their gradients made equally long"),
+    ("moco", "moco:MoCo", "weights of the gradients as they are followed over the steps"),
+)
+
 
 @mtk.hookimpl
 def mtk_register(registry: mtk.Registration) -> None:
@@ -16,3 +30,5 @@ def mtk_register(registry: mtk.Registration) -> None:
     registry.combiner(
         "pcgrad", "mtk_optimizers.pcgrad:PCGrad", summary="gradient surgery: no task's gradient opposes another's"
     )
+    for name, target, summary in METHODS:
+        registry.combiner(name, f"mtk_optimizers.{target}", summary=summary)

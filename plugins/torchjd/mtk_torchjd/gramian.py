@@ -116,13 +116,20 @@ class CAGrad(FromGramian):
     Of the directions within a ball around the mean gradient, the one that improves the worst-off task most.
 
     Options: `c`, the ball's radius as a share of the mean gradient's length (TorchJD asks for it; 0.5 is LibMTL's);
-    `norm_eps`, the squared length of all gradients below which they count as zero.
+    `norm_eps`, the squared length of all gradients below which they count as zero, and the length of
+    the worst-off combination, as a share of theirs, below which the mean gradient is taken.
     """
 
     uses_host = True
 
     def __init__(self, tasks: Sequence[str], *, c: float = 0.5, norm_eps: float = 1e-4) -> None:
         super().__init__(tasks, aggregation.CAGradWeighting(c, norm_eps))
+
+    def weights(self, gramian: Tensor) -> Tensor:
+        """Where the worst-off task is all but learned, TorchJD gives up and returns zeros, which would stop the encoder for
+        all tasks. The mean gradient is the ball's centre, and what is left of the method's direction where g_w is zero."""
+        weights = super().weights(gramian)
+        return torch.where(weights.any(), weights, 1 / len(weights))
 
 
 class IMTLG(FromGramian):
