@@ -5,26 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
+from asked_elsewhere import Part, ends, fails, where
+
 from mtk.testing.check import Subject
 from mtk.testing.processes import elsewhere, reachable
 
 HERE = os.getpid()
-
-
-class Part:
-    """Something to be found in another process."""
-
-
-def where(subject: Subject, example: str) -> tuple[int, str, str]:
-    return os.getpid(), subject.component.__name__, f"{example} {hash(example)}"
-
-
-def fails(subject: Subject, example: str) -> None:
-    raise ValueError(example)
-
-
-def ends(subject: Subject, example: str) -> None:
-    os._exit(3)
 
 
 def test_strings_hash_otherwise_there() -> None:
