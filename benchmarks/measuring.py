@@ -105,7 +105,7 @@ class Workload:
         record = choose_recording(config.compile, self.device, "", uses_host=built.uses_host)
         engine = Engine(self.model(), built, packed=self.plain is None, clip_norm=config.clip_norm, cosines=config.cosines)
         sizes = dict.fromkeys(self.train, batch_size)
-        return Trainer(engine, self.train, sizes, config, report=lambda progress: None, record=record)
+        return Trainer(engine, self.train, sizes, config, recipe(), report=lambda progress: None, record=record)
 
     def combiner(self, combiner: str | type[Combiner]) -> Combiner:
         """A fresh one, on the device."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -15,9 +15,16 @@ from mtk.model.multitask import Model
 EXAMPLES = 2  # the smallest batch there is, unless a task has one example: a head that normalises over it needs two
 
 
-def dry_run(model: Model, combiner: Combiner, train: Mapping[str, TokenizedSplit], *, packed: bool) -> None:
+def dry_run(
+    model: Model,
+    combiner: Combiner,
+    train: Mapping[str, TokenizedSplit],
+    *,
+    packed: bool,
+    further: Sequence[Sequence[str]] = (),
+) -> None:
     """Let every head and the combiner do what a run asks of them, on two examples of each task: a step in train mode, what
-    comes after it, and a prediction in eval mode. The model stays as it was, and so does everything random; the combiner
+    comes after it, and a prediction in eval mode; a step of `further` tasks too, where not all of a turn share one. The model stays as it was, and so does everything random; the combiner
     does not, so give it one that is used for nothing else.
 
     Raises UsageError, naming the part, if one fails, or gives a wrong shape or what is not finite.
@@ -30,7 +37,7 @@ def dry_run(model: Model, combiner: Combiner, train: Mapping[str, TokenizedSplit
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
         model.train()
-        for turn in turns:
+        for turn in (*turns, *further):
             batches = {task: [train[task].batch(range(min(EXAMPLES, len(train[task]))))] for task in turn}
             outcome = engine.backward(batches)
             engine.check([outcome])
