@@ -33,6 +33,7 @@ class Batches:
     def __init__(self, lengths: Sequence[int], batch_size: int, rng: Random) -> None:
         self._lengths, self._size, self._rng = lengths, batch_size, rng
         self._pass: list[list[int]] = []
+        self._given = self._used = 0
         self._begin(0)
 
     def __iter__(self) -> Iterator[list[int]]:

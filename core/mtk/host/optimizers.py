@@ -29,8 +29,8 @@ def why_no_optimizer(cls: Any) -> str | None:
 
 
 def optimizer_options(cls: type) -> dict[str, Option]:
-    """The arguments of its constructor whose default is a number, a truth value, text or several numbers. Their type is their
-    default's, and a float where that is an integer: `momentum=0` is meant so."""
+    """The arguments of its constructor whose default is a number, a truth value, text or several numbers. Their type is
+    their default's, and a float where that is an integer: `momentum=0` is meant so."""
     found = {}
     for name, parameter in inspect.signature(cls).parameters.items():
         default = parameter.default

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 
 import torch
+from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from mtk.model.multitask import Model
@@ -21,10 +22,11 @@ class WeightAverage:
     @torch.no_grad()
     def update(self, model: Model, step: int) -> None:
         """`model` has made so many steps."""
-        means, values = list(self.model.parameters()), [p.detach() for p in model.parameters()]
+        means: list[Tensor] = list(self.model.parameters())
+        values: list[Tensor] = list(model.parameters())
         if step <= 1:
             torch._foreach_copy_(means, values)
         else:
-            self._average(means, values, step)  # type: ignore[arg-type]
+            self._average(means, values, step)
         for mean, value in zip(self.model.buffers(), model.buffers(), strict=True):
             mean.copy_(value)

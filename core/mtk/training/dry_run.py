@@ -24,8 +24,9 @@ def dry_run(
     further: Sequence[Sequence[str]] = (),
 ) -> None:
     """Let every head and the combiner do what a run asks of them, on two examples of each task: a step in train mode, what
-    comes after it, and a prediction in eval mode; a step of `further` tasks too, where not all of a turn share one. The model stays as it was, and so does everything random; the combiner
-    does not, so give it one that is used for nothing else.
+    comes after it, and a prediction in eval mode; a step of `further` tasks too, where a sampler leaves some of a turn out.
+    The model stays as it was, and so does everything random; the combiner does not, so give it one that is used for nothing
+    else.
 
     Raises UsageError, naming the part, if one fails, or gives a wrong shape or what is not finite.
     """

@@ -40,8 +40,8 @@ def build_optimizer(
 
 
 def freeze_layers(backbone: nn.Module, text: str) -> None:
-    """Take the layers that `text` names, such as `embeddings,0-3`, out of training. A number is that of a block, counted from
-    0. Raises UsageError for one that there is not."""
+    """Take the layers that `text` names, such as `embeddings,0-3`, out of training. A number is that of a block,
+    counted from 0. Raises UsageError for one that there is not."""
     layers = _layers(backbone)
     blocks = [name for name in layers if re.search(r"\.\d+$", name)]
     for item in filter(None, text.split(",")):

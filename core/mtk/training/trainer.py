@@ -101,8 +101,8 @@ class Trainer:
         return self.average.model if self.average else self.model
 
     def evaluations(self) -> Iterator[int]:
-        """Train from one evaluation to the next, and give the epoch's number at each: from where it is, which is the beginning
-        or where a run was left off. It counts as made once the next one is asked for."""
+        """Train from one evaluation to the next, and give the epoch's number at each: from where it is, which is
+        the beginning or where a run was left off. It counts as made once the next one is asked for."""
         while self.evaluated < self.steps:
             self._train_until(self._next_evaluation())
             yield self.epoch

@@ -111,3 +111,8 @@ def test_accumulation_trains_the_same_model(tiny_encoder: Path, tiny_corpus: Pat
         list(trained.evaluations())
         states.append(torch.cat([p.detach().flatten() for p in trained.model.parameters()]))
     torch.testing.assert_close(states[0], states[1], atol=2e-5, rtol=1e-3)
+
+
+def test_it_is_evaluated_after_so_many_steps_and_after_each_epoch(tiny_encoder: Path, tiny_corpus: Path) -> None:
+    trained = trainer(tiny_encoder, tiny_corpus, epochs=2, epoch=5, evaluate_every=3)
+    assert [(trained.step, epoch) for epoch in trained.evaluations()] == [(3, 1), (5, 1), (6, 2), (9, 2), (10, 2)]
