@@ -159,10 +159,16 @@ def setup(plan: Plan) -> Table:
     grid.add_row("encoder", f"{plan.encoder}, {plan.parameters / 1e6:,.1f} M parameters with the heads")
     if plan.plain is not None:
         grid.add_row("", f"one task after the other: {plan.plain}")
-    if plan.trained < plan.parameters:
-        grid.add_row("", f"{plan.trained / 1e6:,.1f} M of them are trained")
+    if plan.frozen:
+        grid.add_row("", f"{plan.frozen / 1e6:,.1f} M of them are frozen")
     grid.add_row("combiner", plan.combiner)
-    grid.add_row("recipe", f"{plan.sampler}; {plan.optimizer}; {plan.schedule}")
+    for kind, name, default in (
+        ("sampler", plan.sampler, "equal"),
+        ("optimizer", plan.optimizer, "adamw"),
+        ("schedule", plan.schedule, "linear"),
+    ):
+        if name != default:
+            grid.add_row(kind, name)
     grid.add_row("device", f"{plan.device}, {plan.precision}" + (", CUDA graphs" if plan.recorded else ""))
     grid.add_row("training", f"{_count(plan.epochs, 'epoch')}, {_count(plan.steps, 'step')}")
     grid.add_row("out", Text(str(plan.out), overflow="fold"))

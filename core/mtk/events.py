@@ -29,11 +29,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tasks: list[PlannedTask]
     encoder: str
     parameters: int  # of encoder and heads
-    trained: int  # those of them that are not frozen
+    frozen: int = 0  # those of them that are not trained
     combiner: str
-    sampler: str
-    optimizer: str
-    schedule: str
+    sampler: str = "equal"
+    optimizer: str = "adamw"
+    schedule: str = "linear"
     device: str
     precision: str
     recorded: bool  # whether steps are recorded as CUDA graphs
