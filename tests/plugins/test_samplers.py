@@ -68,20 +68,3 @@ def test_equal_is_the_batch_sizes_whatever_they_are(sizes: dict[str, int]) -> No
     sampling = Sampling(build("equal"), dict.fromkeys(sizes, 100), sizes, None, seed=0)
     assert all(sampling.examples(list(sizes), step, 9, 1, 1) == sizes for step in range(9))
     assert all(Sampler.share(sum(sizes.values()), sizes, Random(seed)) == sizes for seed in range(99))
-
-
-def test_the_order_of_the_tasks_changes_nothing() -> None:
-    turned = dict(reversed(SIZES.items()))
-    for seed in range(50):
-        assert Sampler.share(20, SIZES, Random(seed)) == Sampler.share(20, turned, Random(seed))
-
-
-def test_nobody_is_alone_where_it_can_be_helped() -> None:
-    rng = Random(0)
-    for _ in range(5000):
-        weights = {task: rng.random() + 0.01 for task in "abcde"[: rng.randint(2, 5)]}
-        batch = rng.randint(4, 20)
-        counts = Sampler.share(batch, weights, rng)
-        assert sum(counts.values()) == batch
-        assert min(counts.values()) >= 0
-        assert 1 not in counts.values()
