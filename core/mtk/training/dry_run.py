@@ -10,6 +10,7 @@ from mtk.calling.failures import broken, call, calling
 from mtk.combiner import Combiner
 from mtk.data.tokens import TokenizedSplit
 from mtk.engine.gradients import Engine
+from mtk.errors import UsageError
 from mtk.model.multitask import Model
 
 EXAMPLES = 2  # the smallest batch there is, unless a task has one example: a head that normalises over it needs two
@@ -38,15 +39,27 @@ def dry_run(
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
         model.train()
-        for turn in (*turns, *further):
-            batches = {task: [train[task].batch(range(min(EXAMPLES, len(train[task]))))] for task in turn}
-            outcome = engine.backward(batches)
-            engine.check([outcome])
-            engine.release()
-            call(combiner, "after_step", losses=lambda batches=batches: engine.losses(batches))
+        for turn in turns:
+            _step(engine, train, turn)
+        for tasks in further:
+            try:
+                _step(engine, train, tasks)
+            except UsageError as error:
+                raise UsageError(
+                    f"The sampler leaves tasks out of a step, which then has {' and '.join(tasks)} alone, and the combiner "
+                    f"cannot do with that. Let a step be larger, or take another sampler or combiner. {error}"
+                ) from error
         model.eval()
         with torch.no_grad():
             for task, tokens in train.items():
                 model(task, tokens.batch(range(min(EXAMPLES, len(tokens)))))
     for buffer, before in buffers:
         buffer.copy_(before)
+
+
+def _step(engine: Engine, train: Mapping[str, TokenizedSplit], tasks: Sequence[str]) -> None:
+    batches = {task: [train[task].batch(range(min(EXAMPLES, len(train[task]))))] for task in tasks}
+    outcome = engine.backward(batches)
+    engine.check([outcome])
+    engine.release()
+    call(engine.combiner, "after_step", losses=lambda: engine.losses(batches))

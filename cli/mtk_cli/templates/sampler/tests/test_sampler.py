@@ -17,4 +17,5 @@ def test_a_run_takes_it(part: Any, tmp_path: Path) -> None:
         device="cpu",
     )
     assert run.best is not None
-    assert f"{part.package} {part.version}" in (run.out / "config.toml").read_text(encoding="utf-8")
+    config = (run.out / "config.toml").read_text(encoding="utf-8")
+    assert f"{part.package} {part.version}" in config

@@ -13,6 +13,11 @@ class NewcomerSampler(mtk.Sampler):
     def __init__(self, *, power: float = 0.5) -> None:
         self.power = power
 
-    def examples(self, sizes: Mapping[str, int], batch: int, rng: Random) -> Mapping[str, int]:
+    def examples(
+        self,
+        sizes: Mapping[str, int],
+        batch: int,
+        rng: Random,
+    ) -> Mapping[str, int]:
         weights = {task: size**-self.power for task, size in sizes.items()}
         return self.share(batch, weights, rng)
