@@ -40,7 +40,7 @@ from mtk.model.encoder import Encoder, load_encoder
 from mtk.model.multitask import Model
 from mtk.plan import HEAD_OF_A_PAIR, HEAD_OF_ONE_TEXT, find_data, find_encoder
 from mtk.training.build_model import build_model
-from mtk.training.trainer import Trainer
+from mtk.training.trainer import Recipe, Trainer
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -105,7 +105,12 @@ class Workload:
         record = choose_recording(config.compile, self.device, "", uses_host=built.uses_host)
         engine = Engine(self.model(), built, packed=self.plain is None, clip_norm=config.clip_norm, cosines=config.cosines)
         sizes = dict.fromkeys(self.train, batch_size)
-        return Trainer(engine, self.train, sizes, config, report=lambda progress: None, record=record)
+        recipe = Recipe(
+            self.registry.part("sampler", config.sampler),
+            self.registry.part("optimizer", config.optimizer),
+            self.registry.part("schedule", config.schedule),
+        )
+        return Trainer(engine, self.train, sizes, config, recipe, report=lambda progress: None, record=record)
 
     def combiner(self, combiner: str | type[Combiner]) -> Combiner:
         """A fresh one, on the device."""

@@ -17,8 +17,14 @@ from mtk.model.multitask import Model
 from mtk.plan import find_encoder
 from mtk.task import Task
 from mtk.training.build_model import build_model
+from mtk.training.trainer import Recipe
 
 REGISTRY = Registry()
+
+
+def recipe(sampler: str = "equal", optimizer: str = "adamw", schedule: str = "linear", **more: Any) -> Recipe:
+    parts = (("sampler", sampler), ("optimizer", optimizer), ("schedule", schedule))
+    return Recipe(*(REGISTRY.part(kind, text) for kind, text in parts), **more)  # type: ignore[arg-type]
 
 
 def model(encoder: Encoder | Path, tasks: Sequence[Task], heads: Mapping[str, str] | str, max_length: int = 64) -> Model:

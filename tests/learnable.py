@@ -52,9 +52,9 @@ def train(
     names = [t.name for t in tasks]
     engine = building.engine(model, building.combiner(combiner, names), names=tokens[names[0]].names)
     reports: list[Progress] = []
-    trainer = Trainer(engine, tokens, dict.fromkeys(names, 8), config, report=reports.append)
+    trainer = Trainer(engine, tokens, dict.fromkeys(names, 8), config, building.recipe(), report=reports.append)
     before = loss(model, tokens)
-    assert list(trainer.epochs()) == [1, 2, 3]
+    assert list(trainer.evaluations()) == [1, 2, 3]
     assert reports[-1].step == trainer.steps
     return before, loss(model, tokens)
 

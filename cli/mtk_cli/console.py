@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mtk import hookimpl
-from mtk.events import Evaluation, Plan, Progress, Result
+from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Plan, Progress, Result
 from mtk_cli.output import scores, table
 
 LOG_LINES_PER_EPOCH = 10
@@ -70,7 +70,19 @@ class Report:
             self._console.print(f"step {progress.step}/{progress.steps}  {pace(progress)}")
 
     @hookimpl
+    def mtk_evaluation_started(self, start: EvaluationStart) -> None:
+        if self._bar:
+            self._bar.begin_evaluation(start)
+
+    @hookimpl
+    def mtk_evaluation_progressed(self, progress: EvaluationProgress) -> None:
+        if self._bar:
+            self._bar.show_evaluation(progress)
+
+    @hookimpl
     def mtk_evaluated(self, evaluation: Evaluation) -> None:
+        if self._bar:
+            self._bar.end_evaluation()
         best = "  best so far" if evaluation.best else ""
         self._print_bold(f"epoch {evaluation.epoch}, step {evaluation.step}: average {evaluation.average:.4f}{best}")
         self._console.print(scores(evaluation.metrics))
@@ -112,6 +124,17 @@ class Bar(ProgressBar):
         self._losses = Text(pace(progress), no_wrap=True, overflow="ellipsis")
         self.update(self._steps, completed=progress.step, description=f"epoch {progress.epoch}/{self._epochs}")
 
+    def begin_evaluation(self, start: EvaluationStart) -> None:
+        self._evaluation = self.add_task("evaluation", total=sum(start.examples.values()))
+        self._done = dict.fromkeys(start.examples, 0)
+
+    def show_evaluation(self, progress: EvaluationProgress) -> None:
+        self._done[progress.task] = progress.done
+        self.update(self._evaluation, completed=sum(self._done.values()))
+
+    def end_evaluation(self) -> None:
+        self.remove_task(self._evaluation)
+
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
         yield self._losses
@@ -136,7 +159,16 @@ def setup(plan: Plan) -> Table:
     grid.add_row("encoder", f"{plan.encoder}, {plan.parameters / 1e6:,.1f} M parameters with the heads")
     if plan.plain is not None:
         grid.add_row("", f"one task after the other: {plan.plain}")
+    if plan.frozen:
+        grid.add_row("", f"{plan.frozen / 1e6:,.1f} M of them are frozen")
     grid.add_row("combiner", plan.combiner)
+    for kind, name, default in (
+        ("sampler", plan.sampler, "equal"),
+        ("optimizer", plan.optimizer, "adamw"),
+        ("schedule", plan.schedule, "linear"),
+    ):
+        if name != default:
+            grid.add_row(kind, name)
     grid.add_row("device", f"{plan.device}, {plan.precision}" + (", CUDA graphs" if plan.recorded else ""))
     grid.add_row("training", f"{_count(plan.epochs, 'epoch')}, {_count(plan.steps, 'step')}")
     grid.add_row("out", Text(str(plan.out), overflow="fold"))
@@ -171,10 +203,11 @@ def outcome(result: Result) -> str:
         if best is None:
             return f"{done} {result.out} holds the model as it was then, not yet evaluated."
         return f"{done} {result.out} holds the best model so far, of epoch {best.epoch}: average {best.average:.4f}."
+    stopped = f"Stopped: {result.stopped}.\n" if result.stopped else ""
     score = "" if best is None else f"best average {best.average:.4f}; "
     done = f"{_count(result.epochs, 'epoch')}, {_count(result.steps, 'step')}"
     took = f"{timedelta(seconds=round(result.seconds))}, {result.examples_per_second:,.0f} examples/s"
-    return f"Done: {score}{done} in {took}.\nModel, predictions and metrics are in {result.out}"
+    return f"{stopped}Done: {score}{done} in {took}.\nModel, predictions and metrics are in {result.out}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -45,6 +45,9 @@ SETTINGS = [
     ),
     Setting(TRAINING, "steps", "--steps", metavar="N", help="Stop after N optimizer steps."),
     Setting(TRAINING, "batch_size", "--batch-size", metavar="N", help="Examples of a task in one step."),
+    Setting(
+        TRAINING, "sampler", "--sampler", metavar="SPEC", help="Examples of each task in a step: annealed, equal:batch=48."
+    ),
     Setting(TRAINING, "accumulate", "--accumulate", metavar="N", help="Encode a batch in N parts, with less memory."),
     Setting(TRAINING, "learning_rate", "--learning-rate", "--lr", metavar="RATE", help="The encoder's, at its highest."),
     Setting(
@@ -55,8 +58,16 @@ SETTINGS = [
         metavar="RATE",
         help="The heads', at its highest.",
     ),
-    Setting(TRAINING, "weight_decay", "--weight-decay", metavar="RATE", help="AdamW's."),
+    Setting(TRAINING, "weight_decay", "--weight-decay", metavar="RATE", help="The optimizer's."),
+    Setting(TRAINING, "optimizer", "--optimizer", metavar="SPEC", help="What makes steps of gradients: sgd:momentum=0.9."),
+    Setting(TRAINING, "schedule", "--schedule", metavar="SPEC", help="How the rates fall: cosine, wsd:decay=0.2."),
     Setting(TRAINING, "warmup", "--warmup", metavar="SHARE", help="The share of steps in which the rate rises."),
+    Setting(TRAINING, "layer_decay", "--layer-decay", metavar="FACTOR", help="A layer's rate over that of the layer above."),
+    Setting(TRAINING, "freeze", "--freeze", metavar="LAYERS", help="Train all of the encoder but embeddings,0-3."),
+    Setting(
+        TRAINING, "average", "--average", metavar="ema", help="Evaluate and keep a mean of the weights: ema:decay=0.999."
+    ),
+    Setting(TRAINING, "evaluate_every", "--evaluate-every", metavar="N", help="Every N steps too, not after epochs alone."),
     Setting(TRAINING, "clip_norm", "--clip-norm", metavar="NORM", help="The gradient's largest norm; 0 does not clip."),
     Setting(
         TRAINING,
@@ -120,6 +131,7 @@ def command(
                 "average": result.best.average if result.best else None,
                 "epochs": result.epochs,
                 "steps": result.steps,
+                "stopped": result.stopped,
                 "seconds": result.seconds,
                 "examples_per_second": result.examples_per_second,
             }

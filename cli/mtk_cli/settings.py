@@ -37,7 +37,7 @@ class Setting(click.Option):
             multiple=by_task or get_origin(_TYPES[field]) is list,
             callback=_by_task if by_task else None,
             metavar=f"[TASK=]{metavar}" if by_task else metavar,
-            help=help if default in (None, {}, []) else f"{help}  [default: {_short(default)}]",
+            help=help if default in (None, {}, [], "") else f"{help}  [default: {_short(default)}]",
         )
 
 

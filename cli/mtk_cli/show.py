@@ -128,8 +128,7 @@ def encoder_properties(name: str, source: str) -> dict[str, Any]:
 
 
 def _describe_class(component: Component) -> tuple[list[dict[str, Any]], str]:
-    from mtk.host.contracts import framework_options
-    from mtk.host.options import options
+    from mtk.host.contracts import framework_options, own_options
 
     cls = component.load()
     described = [
@@ -139,12 +138,15 @@ def _describe_class(component: Component) -> tuple[list[dict[str, Any]], str]:
             "default": None if option.default is inspect.Parameter.empty else option.default,
             "required": option.default is inspect.Parameter.empty,
         }
-        for option in options(cls).values()
+        for option in own_options(component.kind, cls).values()
     ]
     for option in framework_options(component.kind).values():  # which stand beside the constructor's; the class has defaults
-        default = getattr(cls, option.name)
+        default = getattr(cls, option.name, option.default)
         described.append({"name": option.name, "type": option.type, "default": default, "required": False})
-    return described, inspect.cleandoc(cls.__doc__ or "")
+    description = inspect.cleandoc(cls.__doc__ or "")
+    if component.kind == "optimizer":  # torch's are written for Sphinx after the first sentences
+        description = description.partition("\n\n")[0]
+    return described, description
 
 
 def _describe_tasks(component: Component) -> tuple[list[dict[str, Any]], str]:
@@ -167,4 +169,4 @@ def _describe_command(component: Component) -> tuple[list[dict[str, Any]], str]:
 
 
 _DESCRIBERS = {"tasks": _describe_tasks, "encoder": _describe_encoder, "command": _describe_command}
-CONFIGURABLE = {"head", "combiner", "augmenter", "listener"}
+CONFIGURABLE = {"head", "combiner", "augmenter", "sampler", "optimizer", "schedule", "listener"}

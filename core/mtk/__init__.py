@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from mtk.augmenter import Augmenter
     from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Scope, Step
     from mtk.config import RunConfig
-    from mtk.events import Evaluation, Plan, Progress, Result
+    from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Plan, Progress, Result, Stop
     from mtk.head import Encoding, Head
     from mtk.host.registry import Registry
     from mtk.pipeline import run
     from mtk.registration import Registration
+    from mtk.sampler import Sampler
+    from mtk.schedule import Schedule
     from mtk.task import Task
     from mtk.training.checkpoint import load
 
@@ -29,6 +31,8 @@ _HOME = {
     "Combiner": "mtk.combiner",
     "Encoding": "mtk.head",
     "Evaluation": "mtk.events",
+    "EvaluationProgress": "mtk.events",
+    "EvaluationStart": "mtk.events",
     "GradientCombiner": "mtk.combiner",
     "GramianCombiner": "mtk.combiner",
     "Head": "mtk.head",
@@ -39,8 +43,11 @@ _HOME = {
     "Registry": "mtk.host.registry",
     "Result": "mtk.events",
     "RunConfig": "mtk.config",
+    "Sampler": "mtk.sampler",
+    "Schedule": "mtk.schedule",
     "Scope": "mtk.combiner",
     "Step": "mtk.combiner",
+    "Stop": "mtk.events",
     "Task": "mtk.task",
     "load": "mtk.training.checkpoint",
     "run": "mtk.pipeline",
@@ -52,6 +59,8 @@ __all__ = [
     "DataError",
     "Encoding",
     "Evaluation",
+    "EvaluationProgress",
+    "EvaluationStart",
     "GradientCombiner",
     "GramianCombiner",
     "Head",
@@ -63,8 +72,11 @@ __all__ = [
     "Registry",
     "Result",
     "RunConfig",
+    "Sampler",
+    "Schedule",
     "Scope",
     "Step",
+    "Stop",
     "Task",
     "UsageError",
     "hookimpl",

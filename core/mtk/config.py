@@ -71,9 +71,23 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     head_learning_rate: Rate = 1e-3
     """That of the heads, which begin from nothing."""
     weight_decay: Rate = 0.01
-    """AdamW's, for everything but biases and normalisation."""
+    """The optimizer's, for everything but biases and normalisation."""
     warmup: Share = 0.1
-    """The share of all steps in which the learning rate rises; it falls linearly in the rest."""
+    """The share of all steps in which the learning rate rises; the schedule says what it does in the rest."""
+    sampler: str = "multitask-toolkit/equal"
+    """NAME:key=value,…,batch=N: how many examples of each task a step takes."""
+    optimizer: str = "multitask-toolkit/adamw"
+    """NAME:key=value,…: what turns the gradient into a step of the weights."""
+    schedule: str = "multitask-toolkit/linear"
+    """NAME:key=value,…: how the learning rates fall after warm-up."""
+    layer_decay: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    """The factor by which the learning rate of each layer of the encoder is that of the layer above it."""
+    freeze: str = ""
+    """Layers of the encoder that are not trained: `embeddings,0-3`."""
+    average: str = ""
+    """`ema:decay=0.999`: a running mean of the weights is what is evaluated and kept."""
+    evaluate_every: Count | None = None
+    """Evaluate every so many optimizer steps too, beside the end of each epoch."""
     clip_norm: Rate = 1.0
     """The gradient's largest norm; 0 does not clip."""
     dropout: Share = 0.1
@@ -100,7 +114,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     those that the combiner's own Gramian tells. A combiner that needs none computes one for it."""
 
     listen: list[str] = []
-    """NAME:key=value,… of each listener that shall hear of the run; it changes nothing in it."""
+    """NAME:key=value,… of each listener that shall hear of the run; it can end it, and changes nothing else in it."""
 
     versions: dict[str, str] = {}
     """What the run used, as it recorded it: "head cnn" -> the package that brought it and its version, and so on. A run that

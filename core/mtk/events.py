@@ -29,7 +29,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tasks: list[PlannedTask]
     encoder: str
     parameters: int  # of encoder and heads
+    frozen: int = 0  # those of them that are not trained
     combiner: str
+    sampler: str = "equal"
+    optimizer: str = "adamw"
+    schedule: str = "linear"
     device: str
     precision: str
     recorded: bool  # whether steps are recorded as CUDA graphs
@@ -56,6 +60,22 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     examples_per_second: float
 
 
+class EvaluationStart(msgspec.Struct, frozen=True, kw_only=True):
+    """An evaluation that begins."""
+
+    step: int
+    epoch: int
+    examples: dict[str, int]  # task -> those of its development set
+
+
+class EvaluationProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an evaluation is."""
+
+    task: str
+    done: int  # examples of the task
+    examples: int  # that it has
+
+
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Every task's metrics on its development set."""
 
@@ -64,6 +84,13 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, dict[str, float]]  # task -> metric -> value; the first metric is the task's score
     average: float  # mean of the tasks' scores
     best: bool  # the best average so far
+    losses: dict[str, float] = {}  # task -> mean loss of its logits over the development set, without a head's own losses
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """What a listener's `mtk_evaluated` answers to end the run: it ends as if it had come to its end."""
+
+    reason: str  # in words that stand in the result and on the screen
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,3 +103,4 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     examples_per_second: float  # in training
     best: Evaluation | None
     interrupted: bool
+    stopped: str | None = None  # why a listener ended it

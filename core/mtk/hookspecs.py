@@ -10,9 +10,10 @@
     def mtk_register(registry):
         registry.head("bilinear", "mtk_bilinear.head:Bilinear", summary="u'Wv between two sentence embeddings")
 
-A hook takes those of its arguments that it names. The four run hooks are heard by plugins' modules, by the listeners that
+A hook takes those of its arguments that it names. The run hooks are heard by plugins' modules, by the listeners that
 `--listen` names, and by the objects given to `mtk.run(listeners=…)`. What they get is a record to read and not to change:
-the others get the same one. The model, the optimizer and the data are not among it, so listening changes no run.
+the others get the same one. The model, the optimizer and the data are not among it, so listening changes
+no run; `mtk_evaluated` may end it.
 
 A listener asked for by name that keeps something between its hooks, such as a count, may have `state_dict()`, which gives it
 in plain values (numbers, texts, lists, dicts), and `load_state_dict(state)`: a run that is resumed hands it back.
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from mtk.events import Evaluation, Plan, Progress, Result
+    from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Plan, Progress, Result, Stop
     from mtk.registration import Registration
 
 hookspec = pluggy.HookspecMarker("mtk")
@@ -54,9 +55,19 @@ def mtk_progressed(progress: Progress) -> None:
 
 
 @hookspec
-def mtk_evaluated(evaluation: Evaluation) -> None:
-    """The development sets have been evaluated: every task's metrics and their average. If they are the best so far, the
-    model has been saved."""
+def mtk_evaluation_started(start: EvaluationStart) -> None:
+    """The development sets are about to be evaluated: so many examples of each task."""
+
+
+@hookspec
+def mtk_evaluation_progressed(progress: EvaluationProgress) -> None:
+    """A batch of a development set has been evaluated."""
+
+
+@hookspec
+def mtk_evaluated(evaluation: Evaluation) -> Stop | None:
+    """The development sets have been evaluated: every task's metrics, their average, and losses. If they are the best so
+    far, the model has been saved. `return mtk.Stop("why")` ends the run: it then ends as if it had come to its end."""
 
 
 @hookspec

@@ -68,7 +68,7 @@ def run(
         hearing.tell("mtk_run_started", plan=describe(plan, data, training, built, directory.path))
         result = train_and_keep(built, directory, hearing, state)
         if not result.interrupted:
-            predict_tests(built.model, data, directory, result, registry)
+            predict_tests(built.trainer.evaluated_model, data, directory, result, registry)
     hearing.tell("mtk_run_finished", result=result)
     return result
 
@@ -122,4 +122,4 @@ def evaluate(
     if not splits:
         raise DataError(f"No task has a {split} split with labels.")
     with out_of_memory_explained():
-        return evaluate_splits(model, {name: model.tokenize(name, chosen) for name, chosen in splits.items()})[0]
+        return evaluate_splits(model, {name: model.tokenize(name, chosen) for name, chosen in splits.items()}).metrics

@@ -58,6 +58,10 @@ class RunPlan:
     tasks: dict[str, TaskPlan]
     encoder: EncoderSource
     combiner: Part
+    sampler: Part
+    optimizer: Part
+    schedule: Part
+    ema_decay: float | None
     listeners: list[Part]
     notes: list[str]  # what somebody should know: versions that changed, names that two packages have
 
@@ -109,6 +113,9 @@ def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
             limit=limits.get(name),
         )
     combiner = registry.part("combiner", config.combiner)
+    sampler = registry.part("sampler", config.sampler)
+    optimizer = registry.part("optimizer", config.optimizer)
+    schedule = registry.part("schedule", config.schedule)
     listeners = [registry.part("listener", text) for text in dict.fromkeys(config.listen)]
     encoder = find_encoder(config.encoder, registry)
     if config.from_run is not None:
@@ -120,19 +127,33 @@ def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
     if registry.offers("tasks", config.data):
         components.append(registry.find("tasks", config.data))
     components += [part.component for t in tasks.values() for part in (t.head, t.augmenter) if part]
-    components += [part.component for part in (combiner, *listeners)]
+    components += [part.component for part in (combiner, sampler, optimizer, schedule, *listeners)]
     complete = msgspec.structs.replace(
         config,
         data=_recorded("tasks", config.data, registry),
         encoder=_recorded("encoder", config.encoder, registry),
         heads={name: t.head.recorded for name, t in tasks.items()},
         combiner=combiner.recorded,
+        sampler=sampler.recorded,
+        optimizer=optimizer.recorded,
+        schedule=schedule.recorded,
         augment={name: t.augmenter.recorded for name, t in tasks.items() if t.augmenter},
         listen=[part.recorded for part in listeners],
         versions=used_versions(components),
     )
     notes = changed_versions(config.versions, complete.versions) + _twins(components, registry)
-    return RunPlan(complete, tasks, encoder, combiner, listeners, notes)
+    return RunPlan(
+        config=complete,
+        tasks=tasks,
+        encoder=encoder,
+        combiner=combiner,
+        sampler=sampler,
+        optimizer=optimizer,
+        schedule=schedule,
+        ema_decay=_ema_decay(config.average),
+        listeners=listeners,
+        notes=notes,
+    )
 
 
 def find_data(data: str, registry: Registry) -> Path:
@@ -185,6 +206,9 @@ def _named(config: RunConfig) -> list[tuple[Kind, str]]:
         "head": config.heads,
         "combiner": config.combiner,
         "augmenter": config.augment,
+        "sampler": config.sampler,
+        "optimizer": config.optimizer,
+        "schedule": config.schedule,
         "listener": config.listen,
     }
     found: list[tuple[Kind, str]] = [("tasks", config.data), ("encoder", config.encoder)]
@@ -204,3 +228,18 @@ def _twins(components: Iterable[Component], registry: Registry) -> list[str]:
 def _is_path(name: str) -> bool:
     """Whether it can only be a directory: an id of the hub is a name, or an organisation and a name."""
     return name.startswith((".", "~", "/")) or name.count("/") > 1 or "\\" in name
+
+
+def _ema_decay(text: str) -> float | None:
+    """What `ema:decay=0.999` says; None for an empty text. Raises UsageError."""
+    if not text:
+        return None
+    spec = Spec.parse(text)
+    value = spec.options.get("decay", "0.999")
+    try:
+        decay = float(value)
+    except ValueError:
+        decay = -1.0
+    if spec.name != "ema" or spec.options.keys() - {"decay"} or not 0 <= decay < 1:
+        raise UsageError(f"--average {text}: it takes ema, or ema:decay=SHARE with a share from 0 to less than 1.")
+    return decay

@@ -30,6 +30,19 @@ class Registration:
         """Offer the `mtk.Augmenter` at "module:Class" as `--augment NAME`."""
         self._add("augmenter", name, target, summary)
 
+    def sampler(self, name: str, target: str, *, summary: str) -> None:
+        """Offer the `mtk.Sampler` at "module:Class" as `--sampler NAME`."""
+        self._add("sampler", name, target, summary)
+
+    def optimizer(self, name: str, target: str, *, summary: str) -> None:
+        """Offer the `torch.optim.Optimizer` at "module:Class" as `--optimizer NAME`, as its package has it: the arguments
+        of its constructor that have a default are the options that a user can set."""
+        self._add("optimizer", name, target, summary)
+
+    def schedule(self, name: str, target: str, *, summary: str) -> None:
+        """Offer the `mtk.Schedule` at "module:Class" as `--schedule NAME`."""
+        self._add("schedule", name, target, summary)
+
     def tasks(self, name: str, target: str, *, summary: str) -> None:
         """Offer the directory at "package:folder", which holds a `tasks.toml` and its files, as `--data NAME`."""
         self._add("tasks", name, target, summary)

@@ -22,7 +22,13 @@ SECTIONS = [
     ("Heads", "mtk.head", ("Encoding", "Head")),
     ("Combiners", "mtk.combiner", ("Step", "Combiner", "LossCombiner", "GramianCombiner", "GradientCombiner")),
     ("Augmenters", "mtk.augmenter", ("Augmenter",)),
-    ("Events", "mtk.events", ("Plan", "PlannedTask", "Progress", "Evaluation", "Result")),
+    ("Samplers", "mtk.sampler", ("Sampler",)),
+    ("Schedules", "mtk.schedule", ("Schedule",)),
+    (
+        "Events",
+        "mtk.events",
+        ("Plan", "PlannedTask", "Progress", "EvaluationStart", "EvaluationProgress", "Evaluation", "Stop", "Result"),
+    ),
     ("A tiny encoder", "mtk.testing.encoder", ("tiny_encoder",)),
     ("The conformance kit", "mtk.testing", ("checks",)),
 ]

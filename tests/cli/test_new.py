@@ -250,7 +250,7 @@ def test_a_bad_name(name: str, tmp_path: Path) -> None:
         (("heads", "--combiner"), "There is a module 'mtk_heads' already, which the package would hide."),
         (("sample", "--tasks"), "There is a task set 'sample' already, of multitask-toolkit. Choose another name."),
         (("predict", "--command"), "There is a command 'predict' already, of multitask-toolkit. Choose another name."),
-        (("fresh",), "Say what the package brings: one of --head, --combiner, --augmenter, --tasks, "),
+        (("fresh",), "Say what the package brings: one of --head, --combiner, --augmenter, --sampler, "),
         (("fresh", "--head", "--combiner"), "Say what the package brings: one of"),
     ],
 )

@@ -20,26 +20,45 @@ class Place(msgspec.Struct, frozen=True):
 
     generator: tuple[int, tuple[int, ...], float | None]  # the state of Python's Random at the beginning of the pass
     given: int  # batches of the pass
+    used: int = 0  # examples of the next one
 
 
 class Batches:
     """One pass after another, without end, as lists of the examples' numbers: every example once a pass, in the last batch
     of a pass as many as are left. None holds a single example if it can be helped, since a head that normalises over the
-    batch cannot do with one."""
+    batch cannot do with one.
+
+    `take` gives batches of other sizes from the same order: of one batch after the other, so that lengths stay alike."""
 
     def __init__(self, lengths: Sequence[int], batch_size: int, rng: Random) -> None:
         self._lengths, self._size, self._rng = lengths, batch_size, rng
         self._pass: list[list[int]] = []
+        self._given = self._used = 0
         self._begin(0)
 
     def __iter__(self) -> Iterator[list[int]]:
         return self
 
     def __next__(self) -> list[int]:
+        return self.take(self._size)
+
+    def take(self, count: int) -> list[int]:
+        """The next `count` examples, or as many as are left of the pass; one more where it would be left by itself. After
+        whole batches, `count` of the batch size is the next batch."""
         if self._given == len(self._pass):
             self._begin(0)
-        self._given += 1
-        return self._pass[self._given - 1]
+        if count == self._size and not self._used:
+            self._given += 1
+            return self._pass[self._given - 1]
+        left = sum(map(len, self._pass[self._given :])) - self._used
+        wanted = left if left <= count or (count > 1 and left == count + 1) else count
+        taken: list[int] = []
+        while len(taken) < wanted:
+            batch = self._pass[self._given][self._used :]
+            part = batch[: wanted - len(taken)]
+            taken += part
+            self._given, self._used = (self._given + 1, 0) if part == batch else (self._given, self._used + len(part))
+        return taken
 
     @property
     def per_pass(self) -> int:
@@ -49,15 +68,15 @@ class Batches:
     @property
     def place(self) -> Place:
         """Where the next batch is."""
-        return Place(self._generator, self._given)
+        return Place(self._generator, self._given, self._used)
 
     def go_to(self, place: Place) -> None:
         """Go on from a place that an equal one had come to."""
         self._rng.setstate(place.generator)
-        self._begin(place.given)
+        self._begin(place.given, place.used)
 
-    def _begin(self, given: int) -> None:
-        self._generator, self._given = self._rng.getstate(), given
+    def _begin(self, given: int, used: int = 0) -> None:
+        self._generator, self._given, self._used = self._rng.getstate(), given, used
         order = list(range(len(self._lengths)))
         self._rng.shuffle(order)
         self._pass = []

@@ -108,13 +108,25 @@ class RecordedSteps:
         return recording.replay()
 
 
-def choose_recording(name: Literal["auto", "on", "off"], device: torch.device, combiner: str, *, uses_host: bool) -> bool:
-    """Whether steps are recorded as CUDA graphs: for `auto`, where they can be. Raises UsageError for `on` elsewhere."""
+def choose_recording(
+    name: Literal["auto", "on", "off"],
+    device: torch.device,
+    combiner: str,
+    *,
+    uses_host: bool,
+    unrecordable: str | None = None,
+) -> bool:
+    """Whether steps are recorded as CUDA graphs: for `auto`, where they can be. `unrecordable` is the optimizer, where its
+    step cannot be. Raises UsageError for `on` elsewhere."""
     reason = None
     if device.type != "cuda":
         reason = f"a step is recorded as a CUDA graph, and this run is on {device.type}"
     elif uses_host:
         reason = f"the combiner '{combiner}' computes on the host in every step, which no CUDA graph can hold"
+    elif unrecordable:
+        reason = (
+            f"the optimizer '{unrecordable}' has no form that a CUDA graph can hold: its constructor knows no `capturable`"
+        )
     if name == "on" and reason:
         raise UsageError(f"--compile on: {reason}. Use --compile auto or off.")
     return name != "off" and reason is None

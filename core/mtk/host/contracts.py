@@ -16,9 +16,12 @@ import msgspec
 from mtk.calling.arguments import names, parameters, unfit
 from mtk.config import Count
 from mtk.host.attributes import attributes, misnamed, misvalued
+from mtk.host.optimizers import optimizer_options, why_no_optimizer
 from mtk.host.options import Option, options
 
-Kind = Literal["head", "combiner", "augmenter", "tasks", "encoder", "listener", "command"]
+Kind = Literal[
+    "head", "combiner", "augmenter", "sampler", "optimizer", "schedule", "tasks", "encoder", "listener", "command"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -59,6 +62,17 @@ CONTRACTS: dict[str, Contract] = {
         methods={"__call__": ("words", "rng")},
         framework=(Option("copies", Count, None),),
     ),
+    "sampler": Contract(
+        base="Sampler",
+        constructor=(),
+        methods={"examples": ("sizes", "batch_sizes", "batch", "progress", "epoch", "epochs", "rng")},
+        framework=(Option("batch", Count, None),),
+    ),
+    "schedule": Contract(
+        base="Schedule",
+        constructor=(),
+        methods={"factor": ("left", "progress", "step", "steps")},
+    ),
 }
 
 
@@ -67,8 +81,15 @@ def framework_options(kind: str) -> dict[str, Option]:
     return {option.name: option for option in CONTRACTS[kind].framework} if kind in CONTRACTS else {}
 
 
+def own_options(kind: str, cls: type) -> dict[str, Option]:
+    """The options that the class of a part of this kind has itself."""
+    return optimizer_options(cls) if kind == "optimizer" else options(cls)
+
+
 def why_not(kind: str, cls: Any) -> str | None:
     """Why `cls` is no part of this kind, in a sentence that ends with what to do; None if it is one."""
+    if kind == "optimizer":
+        return why_no_optimizer(cls)
     contract = CONTRACTS.get(kind)
     if not isinstance(cls, type):
         found = "is a function and not a class" if inspect.isroutine(cls) else "is not a class"

@@ -13,6 +13,7 @@ from mtk import hookspecs
 from mtk.calling.failures import FAILURES
 from mtk.calling.source import line_of
 from mtk.errors import in_words
+from mtk.events import Stop
 from mtk.host.part import Part
 from mtk.host.registry import Registry, unmarked_hooks
 
@@ -65,11 +66,12 @@ class Listeners:
         """Let one more object hear of the run."""
         self._manager.register(listener)
 
-    def tell(self, hook: str, **record: msgspec.Struct) -> None:
-        """Call a run hook with its record."""
+    def tell(self, hook: str, **record: msgspec.Struct) -> list[str]:
+        """Call a run hook with its record. The reasons of those who answer that the run shall stop, and who they are."""
+        reasons = []
         for heard in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
             try:
-                heard.function(*(record[name] for name in heard.argnames))
+                answer = heard.function(*(record[name] for name in heard.argnames))
             except FAILURES as error:
                 if heard.plugin_name not in self._of_plugins:
                     raise
@@ -78,6 +80,15 @@ class Listeners:
                     "%s failed in %s and hears no more of this run: %s%s", heard.plugin_name, hook, in_words(error), line
                 )
                 self._manager.unregister(heard.plugin)
+                continue
+            if hook == "mtk_evaluated" and isinstance(answer, Stop):
+                reasons.append(answer.reason)
+            elif answer is not None and heard.plugin_name in self._of_plugins:
+                logger.warning(
+                    "%s answers %s with %r, which says nothing: only mtk_evaluated may answer, with an mtk.Stop",
+                    *(heard.plugin_name, hook, answer),
+                )
+        return reasons
 
     def _register(self, listener: object, name: str) -> None:
         self._manager.register(listener, name)

@@ -11,8 +11,8 @@ from mtk.calling.arguments import named
 from mtk.calling.failures import FAILURES
 from mtk.errors import MtkError, UsageError
 from mtk.host.component import Component
-from mtk.host.contracts import framework_options, uncalled, unmade
-from mtk.host.options import options, read_options
+from mtk.host.contracts import framework_options, own_options, uncalled, unmade
+from mtk.host.options import read_options
 from mtk.host.spec import Spec
 
 
@@ -29,7 +29,7 @@ class Part(msgspec.Struct, frozen=True):
     def read(cls, component: Component, spec: Spec, defaults: Mapping[str, str]) -> Part:
         """Raises UsageError if the class cannot be had, or an option does not fit."""
         loaded = component.load()
-        own, added = options(loaded), framework_options(component.kind)
+        own, added = own_options(component.kind, loaded), framework_options(component.kind)
         spec = Spec(spec.name, {**spec.options, **{k: v for k, v in defaults.items() if k in own.keys() - spec.options}})
         known = {**own, **added}
         values = read_options(known, spec)

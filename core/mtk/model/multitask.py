@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,23 +91,41 @@ class Model(nn.Module):
             device=self.device,
         )
 
-    @torch.no_grad()
     def predict_split(self, task: str, tokens: TokenizedSplit) -> Tensor:
         """The task's predictions [n] on the host, in the order of the split."""
-        was_training = self.training
+        return self._over_split(task, tokens, lambda done: None, losses=False)[0]
+
+    def evaluate_split(
+        self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object] = lambda done: None
+    ) -> tuple[Tensor, float]:
+        """The same for a split with labels, and the mean loss of its logits, without a head's own losses. `progressed` hears
+        after every batch how many examples are done."""
+        return self._over_split(task, tokens, progressed, losses=True)
+
+    @torch.no_grad()
+    def _over_split(
+        self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object], *, losses: bool
+    ) -> tuple[Tensor, float]:
+        was_training, kind = self.training, self.tasks[task].kind
         self.eval()
-        predictions = torch.empty(len(tokens))
+        predictions, loss, done = torch.empty(len(tokens)), 0.0, 0
         for examples in by_length(tokens.lengths, EVALUATION_BATCH):
-            logits = self(task, tokens.batch(examples))
-            predicted = torch.where(logits.isfinite().all(dim=1), self.tasks[task].kind.predict(logits), torch.nan)
+            batch = tokens.batch(examples)
+            logits = self(task, batch)
+            predicted = torch.where(logits.isfinite().all(dim=1), kind.predict(logits), torch.nan)
             predictions[examples] = predicted.cpu()
+            if losses:
+                with self.computing(losses=True):
+                    loss += kind.loss(logits, batch.labels).item() * len(examples)
+            done += len(examples)
+            progressed(done)
         self.train(was_training)
         if unfit := torch.isnan(predictions).nonzero().flatten().tolist():
             raise NonFiniteError(
                 f"The model's logits for task '{task}' are no finite numbers on {len(unfit)} of {len(tokens)} rows, such as "
                 f"{tokens.ids[unfit[0]]} of {tokens.source}."
             )
-        return predictions
+        return predictions, loss / max(1, len(tokens))
 
     def predict(self, task: str, texts: Sequence[str] | Sequence[tuple[str, str]]) -> list[str | float]:
         """The task's prediction for each text, or for each pair of texts: a label, or a score.

@@ -19,13 +19,18 @@ from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
 from mtk.errors import UsageError
 from mtk.events import Plan, PlannedTask, Progress
+from mtk.host.optimizers import decays, is_recordable
+from mtk.host.registry import PACKAGE
 from mtk.model.encoder import load_encoder
 from mtk.model.multitask import Model
 from mtk.plan import RunPlan
 from mtk.training.build_model import build_model
 from mtk.training.checkpoint import take_heads
 from mtk.training.dry_run import dry_run
-from mtk.training.trainer import Trainer
+from mtk.training.optimizer import freeze_layers
+from mtk.training.trainer import Recipe, Trainer
+
+EQUAL = f"{PACKAGE}/equal"
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,14 @@ def build_training(
     """Everything is made, and made to take a step once, so that a plugin that breaks its promise does so here."""
     config = plan.config
     combiner = build_combiner(plan)
-    record = choose_recording(config.compile, device, plan.combiner.text, uses_host=combiner.uses_host)
+    recipe = Recipe(plan.sampler, plan.optimizer, plan.schedule, plan.ema_decay)
+    record = choose_recording(
+        config.compile,
+        device,
+        plan.combiner.text,
+        uses_host=combiner.uses_host,
+        unrecordable=None if is_recordable(plan.optimizer.cls) else plan.optimizer.text,
+    )
     encoder = load_encoder(
         plan.encoder.name,
         config.pooling,
@@ -59,6 +71,7 @@ def build_training(
     )
     if encoder.longest is not None and config.max_length > encoder.longest:
         raise UsageError(f"--max-length {config.max_length}: {plan.encoder.name} reads at most {encoder.longest} tokens.")
+    freeze_layers(encoder.backbone, config.freeze)
     heads = {name: t.head for name, t in plan.tasks.items()}
     model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length, config.seed).to(device)
     notes = take_heads(model, heads, Path(config.from_run)) if config.from_run else []
@@ -66,11 +79,26 @@ def build_training(
     dev = {name: model.tokenize(name, d.dev) for name, d in data.items()}
     train = {name: model.tokenize(name, split) for name, split in training.items()}
     plain = why_plain(encoder.backbone, next(iter(train.values())).names)
-    dry_run(model, build_combiner(plan).to(device), train, packed=plain is None)
     engine = Engine(model, combiner.to(device), packed=plain is None, clip_norm=config.clip_norm, cosines=config.cosines)
     sizes = {name: t.batch_size for name, t in plan.tasks.items()}
+    trainer = Trainer(engine, train, sizes, config, recipe, report=report, record=record)
+    further = list(trainer.sampling.seen_together(trainer.turns, trainer.steps, trainer.epoch_count))
+    dry_run(model, build_combiner(plan).to(device), train, packed=plain is None, further=further)
     torch.manual_seed(config.seed)  # of dropout, and of a combiner that draws
-    return Training(model, Trainer(engine, train, sizes, config, report=report, record=record), dev, plain, notes)
+    return Training(model, trainer, dev, plain, notes + _without_effect(plan, trainer))
+
+
+def _without_effect(plan: RunPlan, trainer: Trainer) -> list[str]:
+    """A line for each part that the others leave nothing to do."""
+    notes = []
+    if not decays(plan.optimizer.cls) and plan.config.weight_decay:
+        notes.append(f"the optimizer {plan.optimizer.text} knows no decay of the weights: --weight-decay does nothing")
+    if plan.sampler.recorded != EQUAL and all(len(turn) == 1 for turn in trainer.turns):
+        notes.append(
+            f"the sampler {plan.sampler.text} has no two tasks to share a step out to: {plan.combiner.text} gives each task "
+            f"steps of its own"
+        )
+    return notes
 
 
 def build_combiner(plan: RunPlan) -> Combiner:
@@ -115,6 +143,10 @@ def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str,
         encoder=plan.encoder.name,
         parameters=sum(p.numel() for p in model.parameters()),
         combiner=plan.combiner.text,
+        sampler=plan.sampler.text,
+        optimizer=plan.optimizer.text,
+        schedule=plan.schedule.text,
+        frozen=sum(p.numel() for p in model.parameters() if not p.requires_grad),
         device=str(model.device),
         precision=plan.config.precision,
         recorded=trainer.recorded,

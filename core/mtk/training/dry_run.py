@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -10,15 +10,24 @@ from mtk.calling.failures import broken, call, calling
 from mtk.combiner import Combiner
 from mtk.data.tokens import TokenizedSplit
 from mtk.engine.gradients import Engine
+from mtk.errors import UsageError
 from mtk.model.multitask import Model
 
 EXAMPLES = 2  # the smallest batch there is, unless a task has one example: a head that normalises over it needs two
 
 
-def dry_run(model: Model, combiner: Combiner, train: Mapping[str, TokenizedSplit], *, packed: bool) -> None:
+def dry_run(
+    model: Model,
+    combiner: Combiner,
+    train: Mapping[str, TokenizedSplit],
+    *,
+    packed: bool,
+    further: Sequence[Sequence[str]] = (),
+) -> None:
     """Let every head and the combiner do what a run asks of them, on two examples of each task: a step in train mode, what
-    comes after it, and a prediction in eval mode. The model stays as it was, and so does everything random; the combiner
-    does not, so give it one that is used for nothing else.
+    comes after it, and a prediction in eval mode; a step of `further` tasks too, where a sampler leaves some of a turn out.
+    The model stays as it was, and so does everything random; the combiner does not, so give it one that is used for nothing
+    else.
 
     Raises UsageError, naming the part, if one fails, or gives a wrong shape or what is not finite.
     """
@@ -31,14 +40,26 @@ def dry_run(model: Model, combiner: Combiner, train: Mapping[str, TokenizedSplit
     with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
         model.train()
         for turn in turns:
-            batches = {task: [train[task].batch(range(min(EXAMPLES, len(train[task]))))] for task in turn}
-            outcome = engine.backward(batches)
-            engine.check([outcome])
-            engine.release()
-            call(combiner, "after_step", losses=lambda batches=batches: engine.losses(batches))
+            _step(engine, train, turn)
+        for tasks in further:
+            try:
+                _step(engine, train, tasks)
+            except UsageError as error:
+                raise UsageError(
+                    f"The sampler leaves tasks out of a step, which then has {' and '.join(tasks)} alone, and the combiner "
+                    f"cannot do with that. Let a step be larger, or take another sampler or combiner. {error}"
+                ) from error
         model.eval()
         with torch.no_grad():
             for task, tokens in train.items():
                 model(task, tokens.batch(range(min(EXAMPLES, len(tokens)))))
     for buffer, before in buffers:
         buffer.copy_(before)
+
+
+def _step(engine: Engine, train: Mapping[str, TokenizedSplit], tasks: Sequence[str]) -> None:
+    batches = {task: [train[task].batch(range(min(EXAMPLES, len(train[task]))))] for task in tasks}
+    outcome = engine.backward(batches)
+    engine.check([outcome])
+    engine.release()
+    call(engine.combiner, "after_step", losses=lambda: engine.losses(batches))

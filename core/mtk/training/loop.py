@@ -1,13 +1,15 @@
-"""Train, evaluate, keep the best: the loop over epochs, however it ends."""
+"""Train, evaluate, keep the best: the loop over evaluations, however it ends."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 
+from torch import Tensor
+
 from mtk.data.split import TaskData
 from mtk.errors import NonFiniteError
-from mtk.events import Evaluation, Result
+from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Result
 from mtk.host.listeners import Listeners
 from mtk.host.registry import Registry
 from mtk.metrics import average
@@ -21,14 +23,15 @@ from mtk.training.run_directory import RunDirectory
 
 
 def train_and_keep(training: Training, directory: RunDirectory, hearing: Listeners, state: State | None = None) -> Result:
-    """Train epoch after epoch, evaluate after each, and keep the best model so far in `directory`, and where training is.
-    With `state`, go on from there.
+    """Train from one evaluation to the next, and keep the best model so far in `directory`, and where training is. With
+    `state`, go on from there. It ends with the last step, or where a listener says so.
 
     Ctrl-C, SIGTERM, SIGHUP, and a loss or a gradient that is not finite, end it early, with the best model so far, or else
     with the one that there is. What else is raised goes through, and takes the directory with it if it holds no model yet.
     """
-    model, trainer = training.model, training.trainer
-    began, best, interrupted = time.perf_counter(), None, False
+    trainer = training.trainer
+    model = trainer.evaluated_model
+    began, best, interrupted, stopped = time.perf_counter(), None, False, None
     if state:
         restore(trainer, directory.checkpoint, state)
         hearing.restore(state.listeners)
@@ -45,18 +48,18 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
         with Interruption() as interruption:
             trainer.undisturbed = interruption.waits
             trainer.between_steps = lambda: save() if due(trainer.step) else None
-            for epoch in trainer.epochs():
-                metrics, predictions = evaluate_splits(model, training.dev)
-                score = average(metrics)
-                is_best = best is None or not score <= best.average  # anything is better than NaN
-                evaluation = Evaluation(step=trainer.step, epoch=epoch, metrics=metrics, average=score, best=is_best)
+            for epoch in trainer.evaluations():
+                evaluation, predictions = _evaluate(training, hearing, epoch, best)
                 with interruption.waits():
-                    if is_best:
+                    if evaluation.best:
                         directory.keep(model, predictions, training.dev)
                         best = evaluation
-                    hearing.tell("mtk_evaluated", evaluation=evaluation)
-                    trainer.evaluated = epoch
-                    save()
+                    stopped = "; ".join(hearing.tell("mtk_evaluated", evaluation=evaluation)) or None
+                    trainer.evaluated = trainer.step
+                    if stopped or trainer.ends_epoch:
+                        save()
+                if stopped:
+                    break
     except KeyboardInterrupt:
         interrupted = True
         with Interruption() as interruption, interruption.waits():
@@ -80,7 +83,27 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
         examples_per_second=trainer.examples / trainer.seconds if trainer.seconds else 0.0,
         best=best,
         interrupted=interrupted,
+        stopped=stopped,
     )
+
+
+def _evaluate(
+    training: Training, hearing: Listeners, epoch: int, best: Evaluation | None
+) -> tuple[Evaluation, dict[str, Tensor]]:
+    """An evaluation on the development sets, told as it goes on, and the predictions."""
+    trainer = training.trainer
+    sizes = {task: len(tokens) for task, tokens in training.dev.items()}
+
+    def progressed(task: str, done: int) -> None:
+        hearing.tell("mtk_evaluation_progressed", progress=EvaluationProgress(task=task, done=done, examples=sizes[task]))
+
+    start = EvaluationStart(step=trainer.step, epoch=epoch, examples=sizes)
+    hearing.tell("mtk_evaluation_started", start=start)
+    metrics, predictions, losses = evaluate_splits(trainer.evaluated_model, training.dev, progressed)
+    score = average(metrics)
+    is_best = best is None or not score <= best.average  # anything is better than NaN
+    evaluation = Evaluation(step=trainer.step, epoch=epoch, metrics=metrics, average=score, best=is_best, losses=losses)
+    return evaluation, predictions
 
 
 def predict_tests(

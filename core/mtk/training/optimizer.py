@@ -1,27 +1,80 @@
-"""The optimizer: AdamW, fused."""
+"""The optimizer: its parameter groups, their rates, and which layers are not trained at all."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
 
 from mtk.config import RunConfig
+from mtk.engine.layers import layer_of
+from mtk.errors import UsageError, nearest
+from mtk.host.part import Part
 from mtk.model.multitask import Model
 
 
-def build_optimizer(model: Model, combiner: nn.Module, config: RunConfig, *, capturable: bool) -> torch.optim.AdamW:
+def build_optimizer(
+    part: Part, model: Model, combiner: nn.Module, config: RunConfig, *, capturable: bool
+) -> torch.optim.Optimizer:
     """Matrices decay; vectors (biases, normalisation) and the combiner's parameters do not. A `capturable` one can be
-    recorded: its learning rates are on the device, where a replay reads them."""
-    groups = []
-    for module, rate, decay in (
-        (model.encoder, config.learning_rate, config.weight_decay),
-        (model.heads, config.head_learning_rate, config.weight_decay),
-        (combiner, config.head_learning_rate, 0.0),
+    recorded: its learning rates are on the device, where a replay reads them. Raises UsageError where it cannot be built."""
+    groups: list[dict[str, Any]] = []
+    for parameters, rate, decay in (
+        *_of_encoder(model, config),
+        (model.heads.parameters(), config.head_learning_rate, config.weight_decay),
+        (combiner.parameters(), config.head_learning_rate, 0.0),
     ):
-        parameters = [p for p in module.parameters() if p.requires_grad]
-        groups.append({"params": [p for p in parameters if p.ndim > 1], "lr": rate, "weight_decay": decay})
-        groups.append({"params": [p for p in parameters if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
+        trained = [p for p in parameters if p.requires_grad]
+        groups.append({"params": [p for p in trained if p.ndim > 1], "lr": rate, "weight_decay": decay})
+        groups.append({"params": [p for p in trained if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
+    groups = [group for group in groups if group["params"]]
     if capturable:
         for group in groups:
             group["lr"] = torch.tensor(group["lr"], device=model.device)
-    return torch.optim.AdamW([group for group in groups if group["params"]], fused=True, capturable=capturable)
+    offered: dict[str, Any] = {"params": groups, "lr": config.learning_rate, "fused": True}
+    built: torch.optim.Optimizer = part.build(**offered, **({"capturable": True} if capturable else {}))
+    return built
+
+
+def freeze_layers(backbone: nn.Module, text: str) -> None:
+    """Take the layers that `text` names, such as `embeddings,0-3`, out of training. A number is that of a block,
+    counted from 0. Raises UsageError for one that there is not."""
+    layers = _layers(backbone)
+    blocks = [name for name in layers if re.search(r"\.\d+$", name)]
+    for item in filter(None, text.split(",")):
+        if found := re.fullmatch(r"(\d+)(?:-(\d+))?", item):
+            first, last = int(found[1]), int(found[2] or found[1])
+            names = blocks[first : last + 1] if first <= last < len(blocks) else []
+        else:
+            names = [name for name in layers if name == item]
+        if not names:
+            others = [name for name in layers if name not in blocks]
+            instead = f"its layers are {', '.join(others)}, and blocks 0 to {len(blocks) - 1}"
+            raise UsageError(f"--freeze: the encoder has no layer '{item}': {instead}. {nearest(item, layers)}")
+        for name in names:
+            for parameter in layers[name]:
+                parameter.requires_grad_(False)
+    if text and not any(p.requires_grad for p in backbone.parameters()):
+        raise UsageError(f"--freeze {text} leaves nothing of the encoder to train; leave out one layer at least.")
+
+
+def _of_encoder(model: Model, config: RunConfig) -> Iterable[tuple[Iterable[nn.Parameter], float, float]]:
+    """With a decay of the rate by layer, each layer by itself: the last one has the whole rate."""
+    if config.layer_decay == 1:
+        return [(model.encoder.parameters(), config.learning_rate, config.weight_decay)]
+    layers = list(_layers(model.encoder.backbone).values())
+    return [
+        (parameters, config.learning_rate * config.layer_decay ** (len(layers) - 1 - depth), config.weight_decay)
+        for depth, parameters in enumerate(layers)
+    ]
+
+
+def _layers(backbone: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """The layers of an encoder from the first to the last, what is not trained included."""
+    layers: dict[str, list[nn.Parameter]] = {}
+    for name, parameter in backbone.named_parameters():
+        layers.setdefault(layer_of(name), []).append(parameter)
+    return layers

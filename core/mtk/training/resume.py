@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtk.data.batches import Place
 from mtk.errors import DataError
@@ -30,9 +30,9 @@ CPU, CUDA = "random.cpu", "random.cuda"
 class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a run is."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     step: int
-    evaluated: int  # epochs
+    evaluated: int  # steps made at the last evaluation
     examples: int
     seconds: float
     places: dict[str, Place]  # of each task's batches
@@ -141,11 +141,16 @@ def _tensors(trainer: Trainer) -> dict[str, Tensor]:
     tensors[CPU] = torch.get_rng_state()
     if trainer.model.device.type == "cuda":
         tensors[CUDA] = torch.cuda.get_rng_state(trainer.model.device)
+    if trainer.average:
+        tensors |= {f"average.{name}": value for name, value in trainer.average.model.state_dict().items()}
     return tensors
 
 
 def _restore_modules(trainer: Trainer, tensors: Mapping[str, Tensor]) -> None:
-    for prefix, module in (("model.", trainer.model), ("combiner.", trainer.combiner)):
+    modules: dict[str, nn.Module] = {"model.": trainer.model, "combiner.": trainer.combiner}
+    if trainer.average:
+        modules["average."] = trainer.average.model
+    for prefix, module in modules.items():
         module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
 
 

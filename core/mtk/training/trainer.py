@@ -1,12 +1,13 @@
-"""The training loop of an epoch: batches in, optimizer steps out."""
+"""The training loop from one evaluation to the next: batches in, optimizer steps out."""
 
 from __future__ import annotations
 
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from random import Random
 
 from mtk.calling.failures import call
@@ -16,8 +17,13 @@ from mtk.data.tokens import Batch, TokenizedSplit
 from mtk.engine.cuda_graphs import LENGTHS, RecordedSteps, Step
 from mtk.engine.gradients import Engine, Outcome, Parts
 from mtk.events import Progress
+from mtk.host.part import Part
+from mtk.model.multitask import Model
+from mtk.sampler import Sampler
+from mtk.training.averaging import WeightAverage
 from mtk.training.nonfinite import describe, update
 from mtk.training.optimizer import build_optimizer
+from mtk.training.sampling import Sampling
 from mtk.training.schedule import build_schedule
 from mtk.training.telemetry import Telemetry
 
@@ -25,8 +31,19 @@ from mtk.training.telemetry import Telemetry
 REPORT_SECONDS = 1.0
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How a run trains: the parts that have a say in every step beside the combiner."""
+
+    sampler: Part
+    optimizer: Part
+    schedule: Part
+    ema_decay: float | None = None
+
+
 class Trainer:
-    """Trains an engine's model on tokenized training sets, `train[task]`, with `batch_sizes[task]` examples in a step.
+    """Trains an engine's model on tokenized training sets, `train[task]`, with `batch_sizes[task]` examples in a step, or as
+    many as the recipe's sampler says.
     `report` gets a Progress every second or so. `record` is whether steps are recorded as CUDA graphs."""
 
     def __init__(
@@ -35,6 +52,7 @@ class Trainer:
         train: Mapping[str, TokenizedSplit],
         batch_sizes: Mapping[str, int],
         config: RunConfig,
+        recipe: Recipe,
         *,
         report: Callable[[Progress], object],
         record: bool = False,
@@ -42,19 +60,24 @@ class Trainer:
         self.engine, self.train, self.config = engine, train, config
         self.model, self.combiner = engine.model, engine.combiner
         self.report = report
-        self.batches = {
-            task: Batches(tokens.lengths, batch_sizes[task], Random(f"{config.seed} {task}"))
-            for task, tokens in train.items()
-        }
         self.turns = self.combiner.turns()
+        sizes = {task: len(tokens) for task, tokens in train.items()}
+        sampler: Sampler = recipe.sampler.build()
+        self.sampling = Sampling(sampler, sizes, batch_sizes, recipe.sampler.framework["batch"], config.seed)
+        self.batches = {
+            task: Batches(train[task].lengths, size, Random(f"{config.seed} {task}"))
+            for turn in self.turns
+            for task, size in self.sampling.batch_sizes(turn).items()
+        }
         self.steps_per_epoch = self._rounds() * len(self.turns)
         self.steps = min(config.epochs * self.steps_per_epoch, config.steps or sys.maxsize)
         self.epoch_count = math.ceil(self.steps / self.steps_per_epoch)
-        self.step = self.evaluated = 0  # steps made, epochs whose evaluation is over
+        self.step = self.evaluated = 0  # steps made, and those that were made at the last evaluation
         self.examples = 0
         self.seconds = 0.0
-        self.optimizer = build_optimizer(self.model, self.combiner, config, capturable=record)
-        self.schedule = build_schedule(self.optimizer, config.warmup, self.steps)
+        self.optimizer = build_optimizer(recipe.optimizer, self.model, self.combiner, config, capturable=record)
+        self.schedule = build_schedule(recipe.schedule.build(), self.optimizer, config.warmup, self.steps)
+        self.average = None if recipe.ema_decay is None else WeightAverage(self.model, recipe.ema_decay)
         self.recorded = record
         self.undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext  # around each step
         self.between_steps: Callable[[], object] = lambda: None
@@ -67,20 +90,36 @@ class Trainer:
         """The epoch that is trained, or was last, counted from 1; 0 before the first step."""
         return math.ceil(self.step / self.steps_per_epoch)
 
-    def epochs(self) -> Iterator[int]:
-        """Train epoch after epoch, and give each one's number when it is done: from where it is, which is the beginning or
-        where a run was left off. An epoch counts as evaluated once the next one is asked for."""
-        while self.evaluated < self.epoch_count:
-            epoch = self.evaluated + 1
-            self._train_until(min(self.steps, epoch * self.steps_per_epoch))
-            yield epoch
-            self.evaluated = max(self.evaluated, epoch)
+    @property
+    def ends_epoch(self) -> bool:
+        """Whether it is between two epochs, or at the end."""
+        return self.step == self.steps or self.step % self.steps_per_epoch == 0
+
+    @property
+    def evaluated_model(self) -> Model:
+        """What is evaluated and kept: the mean of the weights, where there is one."""
+        return self.average.model if self.average else self.model
+
+    def evaluations(self) -> Iterator[int]:
+        """Train from one evaluation to the next, and give the epoch's number at each: from where it is, which is
+        the beginning or where a run was left off. It counts as made once the next one is asked for."""
+        while self.evaluated < self.steps:
+            self._train_until(self._next_evaluation())
+            yield self.epoch
+            self.evaluated = self.step
+
+    def _next_evaluation(self) -> int:
+        """The step of it: at the end of an epoch, after so many steps, and in the end."""
+        every = [self.steps_per_epoch, *filter(None, [self.config.evaluate_every])]
+        return min(self.steps, *((self.evaluated // steps + 1) * steps for steps in every))
 
     def optimize(self, batches: Mapping[str, Parts]) -> Outcome:
         """One optimizer step of one turn, on a batch of each of its tasks."""
         outcome = self._step(batches)
         self.schedule.step()
         call(self.combiner, "after_step", losses=lambda: self.engine.losses(batches))
+        if self.average:
+            self.average.update(self.model, self.step + 1)
         return outcome
 
     def tell(self) -> None:
@@ -96,7 +135,7 @@ class Trainer:
         while self.step < end:
             turn = self.turns[self.step % len(self.turns)]
             with self.undisturbed():
-                examples = {task: next(self.batches[task]) for task in turn}
+                examples = {task: self.batches[task].take(count) for task, count in self._counts(turn).items()}
                 outcome = self.optimize({task: self._parts(task, numbers) for task, numbers in examples.items()})
                 self._telemetry.add(outcome, examples)
                 self.step += 1
@@ -111,6 +150,10 @@ class Trainer:
                 self.between_steps()
         self.tell()
         self.seconds += time.perf_counter() - began
+
+    def _counts(self, turn: Sequence[str]) -> dict[str, int]:
+        epoch = self.step // self.steps_per_epoch + 1
+        return self.sampling.examples(turn, self.step, self.steps, epoch, self.epoch_count)
 
     def _check_finite(self) -> None:
         """Raises NonFiniteError for a step since the last report that made no update."""

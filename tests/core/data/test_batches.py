@@ -6,6 +6,7 @@ from itertools import chain, islice
 from random import Random
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,3 +66,29 @@ def test_the_seed_decides_the_order() -> None:
 
     assert first(0) == first(0)
     assert first(0) != first(1)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 16, 40])
+def test_of_any_size_every_example_comes_once_a_pass_and_none_by_itself(count: int) -> None:
+    batches = Batches([i % 7 + 1 for i in range(33)], 8, Random(0))
+    for _ in range(3):
+        taken: list[list[int]] = []
+        while sum(map(len, taken)) < 33:
+            taken.append(batches.take(count))
+        assert sorted(chain(*taken)) == list(range(33))
+        assert count == 1 or min(map(len, taken)) > 1
+        place = batches.place
+        following = [batches.take(3) for _ in range(4)]
+        batches.go_to(place)
+        assert [batches.take(3) for _ in range(4)] == following
+        batches.go_to(place)
+
+
+def test_sizes_may_change_from_one_to_the_next() -> None:
+    batches = Batches([1] * 50, 8, Random(0))
+    taken = [batches.take(count) for count in (8, 3, 8, 13, 2, 8, 5, 9)]
+    assert sorted(chain(*taken)) == list(range(50))
+    place = batches.place
+    after = batches.take(5)
+    batches.go_to(place)
+    assert batches.take(5) == after

@@ -125,7 +125,9 @@ def trainer(encoder: Path, combiner: str, *, record: bool) -> Trainer:
     built = building.combiner(combiner, list(tokens)).to("cuda")
     engine = building.engine(model.train(), built, names=tokens["task0"].names, clip_norm=1.0)
     config = RunConfig(epochs=20)
-    return Trainer(engine, tokens, dict.fromkeys(tokens, 8), config, report=lambda progress: None, record=record)
+    return Trainer(
+        engine, tokens, dict.fromkeys(tokens, 8), config, building.recipe(), report=lambda progress: None, record=record
+    )
 
 
 @pytest.mark.cuda

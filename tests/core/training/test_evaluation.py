@@ -16,7 +16,7 @@ def test_metrics_are_those_of_the_predictions(tiny_corpus: Path, tiny_encoder: P
     torch.manual_seed(0)
     model = building.model(tiny_encoder, [d.task for d in data.values()], "linear:dropout=0.9").train()
     splits = {name: model.tokenize(name, d.dev) for name, d in data.items()}
-    metrics, predictions = evaluate_splits(model, splits)
+    metrics, predictions, losses = evaluate_splits(model, splits)
     assert model.training, "the mode is as it was"
     for name, d in data.items():
         texts = d.dev.texts[0] if len(d.dev.texts) == 1 else list(zip(*d.dev.texts, strict=True))
@@ -25,3 +25,6 @@ def test_metrics_are_those_of_the_predictions(tiny_corpus: Path, tiny_encoder: P
         assert said == (pytest.approx(values, abs=1e-5) if name == "sts" else values)
         assert d.dev.labels is not None
         assert metrics[name] == d.task.kind.metrics(predictions[name], torch.tensor(d.dev.labels))
+        with torch.no_grad():
+            whole = model.eval().loss(name, splits[name].batch(range(len(splits[name])))).total.item()
+        assert losses[name] == pytest.approx(whole, rel=1e-4)

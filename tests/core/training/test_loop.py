@@ -56,8 +56,8 @@ def scored(monkeypatch: pytest.MonkeyPatch, *scores: float) -> None:
 
     def evaluate(*arguments: object) -> object:
         score = left.pop(0)
-        metrics, predictions = real(*arguments)  # type: ignore[arg-type]
-        return {task: {"score": score} for task in metrics}, predictions
+        found = real(*arguments)  # type: ignore[arg-type]
+        return found._replace(metrics={task: {"score": score} for task in found.metrics})
 
     monkeypatch.setattr(loops, "evaluate_splits", evaluate)
 

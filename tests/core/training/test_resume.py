@@ -25,7 +25,7 @@ def trainer(encoder: Path, corpus: Path, combiner: str = "pcgrad", **settings: o
     engine = building.engine(model, building.combiner(combiner, list(data)), names=tokens["sst"].names, clip_norm=1.0)
     config = check({"epochs": 4, "epoch": 5, **settings})
     torch.manual_seed(0)
-    return Trainer(engine, tokens, dict.fromkeys(data, 8), config, report=lambda progress: None)
+    return Trainer(engine, tokens, dict.fromkeys(data, 8), config, building.recipe(), report=lambda progress: None)
 
 
 def weights(of: Trainer) -> torch.Tensor:
@@ -33,8 +33,8 @@ def weights(of: Trainer) -> torch.Tensor:
 
 
 def epochs(of: Trainer, count: int) -> None:
-    for _, epoch in zip(range(count), of.epochs(), strict=False):
-        of.evaluated = epoch
+    for _, _ in zip(range(count), of.evaluations(), strict=False):
+        of.evaluated = of.step
 
 
 def test_another_trainer_goes_on_where_one_was(tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path) -> None:
@@ -49,9 +49,9 @@ def test_another_trainer_goes_on_where_one_was(tiny_encoder: Path, tiny_corpus: 
     state = read_state(tmp_path / "checkpoint")
     assert state is not None
     restore(taken, tmp_path / "checkpoint", state)
-    assert (taken.step, taken.evaluated, int(taken.engine.number)) == (10, 2, 10)
+    assert (taken.step, taken.evaluated, int(taken.engine.number)) == (10, 10, 10)
     assert (state.best, state.metrics, state.listeners) == (BEST, 123, {"ear": {"patience": 2}})
-    assert list(taken.epochs()) == [3, 4]
+    assert list(taken.evaluations()) == [3, 4]
     assert torch.equal(weights(taken), weights(whole))
 
 
@@ -91,7 +91,7 @@ def test_a_longer_schedule_goes_on_at_its_own_rates(tiny_encoder: Path, tiny_cor
     assert state is not None
     restore(taken, tmp_path / "checkpoint", state)
     assert [g["lr"] for g in taken.optimizer.param_groups] == [g["lr"] for g in long.optimizer.param_groups]
-    assert list(taken.epochs()) == [3, 4]
+    assert list(taken.evaluations()) == [3, 4]
 
 
 def test_when_a_checkpoint_is_due(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import building
 import pytest
 import torch
 from hypothesis import given
@@ -13,7 +14,7 @@ from mtk.training.schedule import build_schedule
 def rates(warmup: float, steps: int, rate: float = 2.0) -> list[float]:
     """The rate of each step, and of one after the last."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=rate)
-    schedule = build_schedule(optimizer, warmup, steps)
+    schedule = build_schedule(building.REGISTRY.part("schedule", "linear").build(), optimizer, warmup, steps)
     found = []
     for _ in range(steps + 1):
         found.append(optimizer.param_groups[0]["lr"])

@@ -28,7 +28,7 @@ def trainer(
         model, building.combiner(combiner, list(data)), names=tokens["sst"].names, clip_norm=config.clip_norm
     )
     report = (lambda _: None) if reports is None else reports.append
-    return Trainer(engine, tokens, sizes, config, report=report)
+    return Trainer(engine, tokens, sizes, config, building.recipe(), report=report)
 
 
 @pytest.mark.parametrize(("epoch", "rounds"), [("longest", 5), ("shortest", 2), (3, 3)])
@@ -38,7 +38,7 @@ def test_an_epoch_is_a_pass_over_the_longest_or_the_shortest_task_or_so_many_rou
 ) -> None:
     trained = trainer(tiny_encoder, tiny_corpus, combiner, epochs=2, epoch=epoch)
     assert trained.steps == 2 * rounds * turns
-    assert list(trained.epochs()) == [1, 2]
+    assert list(trained.evaluations()) == [1, 2]
     assert trained.step == trained.steps
 
 
@@ -48,21 +48,21 @@ def test_a_batch_size_of_its_own_counts_in_the_passes(tiny_encoder: Path, tiny_c
 
 def test_steps_end_training_and_are_evaluated_after(tiny_encoder: Path, tiny_corpus: Path) -> None:
     trained = trainer(tiny_encoder, tiny_corpus, epochs=10, steps=7)
-    assert list(trained.epochs()) == [1, 2]
+    assert list(trained.evaluations()) == [1, 2]
     assert trained.step == 7
 
 
 def test_the_learning_rate_rises_and_falls_to_nothing(tiny_encoder: Path, tiny_corpus: Path) -> None:
     reports: list[Progress] = []
     trained = trainer(tiny_encoder, tiny_corpus, reports=reports, epochs=4, epoch=5, warmup=0.5)
-    rates = [reports[-1].learning_rate for _ in trained.epochs()]
+    rates = [reports[-1].learning_rate for _ in trained.evaluations()]
     assert rates == pytest.approx([5e-4, 1e-3, 5e-4, 0])
 
 
 def test_in_round_robin_a_task_leaves_the_heads_of_others_alone(tiny_encoder: Path, tiny_corpus: Path) -> None:
     trained = trainer(tiny_encoder, tiny_corpus, "round-robin", epochs=1, steps=1, warmup=0.0)
     before = {task: [p.clone() for p in trained.model.head(task).parameters()] for task in trained.model.tasks}
-    list(trained.epochs())
+    list(trained.evaluations())
     changed = {
         task: any(not torch.equal(p, b) for p, b in zip(trained.model.head(task).parameters(), before[task], strict=True))
         for task in trained.model.tasks
@@ -94,7 +94,7 @@ def test_after_a_step_a_combiner_can_ask_for_the_losses_of_the_same_batches(tiny
     trained.combiner.__class__ = Asking
     reports: list[Progress] = []
     trained.report = reports.append
-    list(trained.epochs())
+    list(trained.evaluations())
     before = torch.tensor(list(reports[0].losses.values()))
     assert asked[0].shape == before.shape
     assert not asked[0].requires_grad
@@ -108,6 +108,11 @@ def test_accumulation_trains_the_same_model(tiny_encoder: Path, tiny_corpus: Pat
     for parts in (1, 3):
         trained = trainer(tiny_encoder, tiny_corpus, combiner, accumulate=parts, epochs=1, steps=3)
         torch.manual_seed(1)
-        list(trained.epochs())
+        list(trained.evaluations())
         states.append(torch.cat([p.detach().flatten() for p in trained.model.parameters()]))
     torch.testing.assert_close(states[0], states[1], atol=2e-5, rtol=1e-3)
+
+
+def test_it_is_evaluated_after_so_many_steps_and_after_each_epoch(tiny_encoder: Path, tiny_corpus: Path) -> None:
+    trained = trainer(tiny_encoder, tiny_corpus, epochs=2, epoch=5, evaluate_every=3)
+    assert [(trained.step, epoch) for epoch in trained.evaluations()] == [(3, 1), (5, 1), (6, 2), (9, 2), (10, 2)]
