@@ -137,8 +137,9 @@ def test_they_are_listed(site: Path) -> None:
 
 @pytest.mark.slow
 def test_a_run_takes_them_all(site: Path, tmp_path: Path) -> None:
-    flags = ("data", "tasks"), ("encoder", "encoder"), ("head", "head"), ("combiner", "combiner"), ("augment", "augmenter")
-    parts = [text for flag, kind in (*flags, ("listen", "listener")) for text in (f"--{flag}", name_of(kind))]
+    one = ("data", "tasks"), ("encoder", "encoder"), ("head", "head"), ("combiner", "combiner"), ("augment", "augmenter")
+    flags = (*one, ("listen", "listener"), *((kind, kind) for kind in ("sampler", "optimizer", "schedule")))
+    parts = [text for flag, kind in flags for text in (f"--{flag}", name_of(kind))]
     python("-m", "mtk_cli", "run", *parts, "--steps", "3", "--device", "cpu", "--out", "run", cwd=tmp_path, site=site)
     configuration = (tmp_path / "run" / "config.toml").read_text()
     assert not [kind for kind in KINDS if kind != "command" and f"mtk-{name_of(kind)} 0.1.0" not in configuration]

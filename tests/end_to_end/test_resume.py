@@ -13,7 +13,6 @@ from random import Random
 
 import pytest
 import torch
-from building import REGISTRY
 from click.testing import CliRunner, Result
 from safetensors.torch import load_file
 
@@ -108,41 +107,6 @@ def test_a_run_that_dies_at_any_change_to_its_directory_goes_on(
             pytest.fail("it never ended")
         assert_same(out, tmp_path / "whole")
         assert_whole(out, json.loads((tmp_path / "whole" / "summary.json").read_text())["steps"])
-
-
-OPTIONS = {"constant": ":weights=1/0.5/0.5", "cosmos": ":weights=1/1/1,lambda_=0.1", "pbi": ":weights=1/1/1"}
-COMBINERS = [c.qualified + OPTIONS.get(c.name, "") for c in REGISTRY.components if c.kind == "combiner"]
-
-
-@pytest.mark.parametrize("combiner", [*COMBINERS, "pcgrad:scope=layer"])
-def test_every_combiner_goes_on_bit_for_bit(
-    tiny_corpus: Path, tiny_encoder: Path, tmp_path: Path, combiner: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = {
-        "data": str(tiny_corpus), "encoder": str(tiny_encoder), "batch_size": 16, "epochs": 2, "checkpoint_every": "2",
-        "dropout": 0.2, "device": "cpu", "precision": "fp32", "combiner": combiner, "heads": "linear",
-    }  # fmt: skip
-    mtk.run(**settings, out=tmp_path / "whole")
-
-    class LeftOffError(RuntimeError):
-        pass
-
-    from mtk.training.trainer import Trainer
-
-    make = Trainer.optimize
-
-    def leave_off(self: Trainer, batches: object) -> object:
-        if self.step == 3:
-            raise LeftOffError
-        return make(self, batches)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Trainer, "optimize", leave_off)
-    monkeypatch.setattr("mtk.training.run_directory.RunDirectory.remove", lambda self: None)  # as after a death
-    with pytest.raises(LeftOffError):
-        mtk.run(**settings, out=tmp_path / "left")
-    monkeypatch.undo()
-    mtk.run(resume=tmp_path / "left")
-    assert_same(tmp_path / "left", tmp_path / "whole")
 
 
 def test_more_epochs_than_were_planned(tiny_corpus: Path, tiny_encoder: Path, tmp_path: Path) -> None:

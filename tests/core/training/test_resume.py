@@ -18,6 +18,10 @@ from mtk.training.trainer import Trainer
 BEST = Evaluation(step=3, epoch=1, metrics={"sst": {"accuracy": 0.5}}, average=0.5, best=True)
 
 
+OPTIONS = {"constant": ":weights=1/0.5/0.5", "cosmos": ":weights=1/1/1,lambda_=0.1", "pbi": ":weights=1/1/1"}
+COMBINERS = [c.qualified + OPTIONS.get(c.name, "") for c in building.REGISTRY.components if c.kind == "combiner"]
+
+
 def trainer(encoder: Path, corpus: Path, combiner: str = "pcgrad", **settings: object) -> Trainer:
     data = building.read_tasks(corpus, {"sst": 40, "para": 24, "sts": 10})
     model = building.model(encoder, [d.task for d in data.values()], "linear:dropout=0.2", 32)
@@ -37,19 +41,21 @@ def epochs(of: Trainer, count: int) -> None:
         of.evaluated = of.step
 
 
-def test_another_trainer_goes_on_where_one_was(tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path) -> None:
-    whole, left = trainer(tiny_encoder, tiny_corpus), trainer(tiny_encoder, tiny_corpus)
+@pytest.mark.parametrize("combiner", [*COMBINERS, "pcgrad:scope=layer"])
+def test_another_trainer_goes_on_where_one_was(tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path, combiner: str) -> None:
+    """With every combiner, to the last bit, dropout and all."""
+    whole, left = trainer(tiny_encoder, tiny_corpus, combiner), trainer(tiny_encoder, tiny_corpus, combiner)
     epochs(whole, 4)
     torch.manual_seed(0)
     epochs(left, 2)
     save_state(left, tmp_path / "checkpoint", BEST, 123, {"ear": {"patience": 2}})
 
     torch.manual_seed(99)  # whatever went on meanwhile
-    taken = trainer(tiny_encoder, tiny_corpus)
+    taken = trainer(tiny_encoder, tiny_corpus, combiner)
     state = read_state(tmp_path / "checkpoint")
     assert state is not None
     restore(taken, tmp_path / "checkpoint", state)
-    assert (taken.step, taken.evaluated, int(taken.engine.number)) == (10, 10, 10)
+    assert (taken.step, taken.evaluated, int(taken.engine.number)) == (left.step, left.evaluated, left.step)
     assert (state.best, state.metrics, state.listeners) == (BEST, 123, {"ear": {"patience": 2}})
     assert list(taken.evaluations()) == [3, 4]
     assert torch.equal(weights(taken), weights(whole))
