@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 from rich.status import Status
 from rich.text import Text
@@ -180,6 +180,7 @@ class Bar(ProgressBar):
 
     def __init__(self, screen: Screen) -> None:
         self._losses = Text()
+        self._evaluation: TaskID | None = None
         super().__init__(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -202,11 +203,14 @@ class Bar(ProgressBar):
         self._done = dict.fromkeys(start.examples, 0)
 
     def show_evaluation(self, progress: EvaluationProgress) -> None:
+        assert self._evaluation is not None
         self._done[progress.task] = progress.done
         self.update(self._evaluation, completed=sum(self._done.values()))
 
     def end_evaluation(self) -> None:
-        self.remove_task(self._evaluation)
+        if self._evaluation is not None:
+            self.remove_task(self._evaluation)
+        self._evaluation = None
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
