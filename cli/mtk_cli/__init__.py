@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from mtk import MtkError
 from mtk_cli import augment, check, evaluate, foreign, listing, new, predict, run, show
+from mtk_cli.escape import Warnings, say, shortened, visible
 
 if TYPE_CHECKING:
     from mtk.host.component import Component
@@ -26,6 +29,10 @@ class Toolkit(click.Group):
         self._foreign = None if own else foreign.find(name)
         return foreign.load(self._foreign) if self._foreign else own
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [c.name for c in foreign.offered(self.commands) if c.name.startswith(incomplete)]
+        return super().shell_complete(ctx, incomplete) + [CompletionItem(name) for name in names]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_commands(ctx, formatter)
         if commands := foreign.offered(self.commands):
@@ -33,27 +40,37 @@ class Toolkit(click.Group):
                 formatter.write_dl([(c.name, f"{c.summary} ({c.package})") for c in commands])
 
     def invoke(self, ctx: click.Context) -> Any:
+        logger = logging.getLogger("mtk")
+        if not logger.handlers:
+            logger.addHandler(Warnings())
         try:
             return super().invoke(ctx)
         except MtkError as error:
-            click.echo(f"error: {error}", err=True)
+            say(shortened(f"error: {error}"), err=True)
             ctx.exit(error.exit_code)
-        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
-            raise  # which click answers itself
+        except click.ClickException as error:  # which click answers itself
+            vars(error)["message"] = shortened(visible(error.message))  # final, says click, and shows it
+            raise
+        except (click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(run.INTERRUPTED)
         except Exception as error:
             if self._foreign is None:
                 raise
-            click.echo(f"error: {self._foreign.broken(self._foreign.describe(error))}", err=True)
+            say(f"error: {self._foreign.broken(self._foreign.describe(error))}", err=True)
             ctx.exit(MtkError.exit_code)
 
 
 @click.group(cls=Toolkit, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="multitask-toolkit", message="mtk %(version)s")
 def cli() -> None:
-    """Train one text encoder on several tasks; choose its heads, gradient combiner and augmentation by name."""
+    """Train one text encoder on several tasks; choose its heads, gradient combiner and augmentation by name.
+
+    The exit status is 0 for what went well, 1 for a mistake in data, a model or a file, or a number that is none, 2 for one
+    in a command, a flag, a name or a value, and 130 after Ctrl-C.
+    """
 
 
 for module in (run, listing, show, evaluate, predict, augment, new, check):

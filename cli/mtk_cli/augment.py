@@ -7,10 +7,20 @@ from random import Random
 
 import click
 
+from mtk_cli.completion import parts
+from mtk_cli.escape import say
+
 
 @click.command("augment")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--with", "spec", required=True, metavar="SPEC", help="NAME:key=value,…,copies=N; see `mtk list`.")
+@click.option(
+    "--with",
+    "spec",
+    required=True,
+    metavar="SPEC",
+    shell_complete=parts("augmenter"),
+    help="NAME:key=value,…,copies=N; see `mtk list`.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--column", "columns", multiple=True, help="A column to change; give it again for another.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed writes the same file.")
@@ -23,4 +33,4 @@ def command(file: Path, spec: str, out: Path, columns: tuple[str, ...], seed: in
     augmenter = part.build()
     copies = part.framework["copies"] or augmenter.copies
     read, written = augment_file(file, out, augmenter, copies, Random(seed), columns or None)
-    click.echo(f"{out}: {written:,} rows from {read:,} of {file}")
+    say(f"{out}: {written:,} rows from {read:,} of {file}")

@@ -13,6 +13,9 @@ import click
 
 from mtk import MtkError, UsageError
 from mtk.errors import BrokenPartError, in_words, nearest
+from mtk.files import is_directory
+from mtk_cli.completion import any_part
+from mtk_cli.escape import say
 from mtk_cli.json_output import json_option, print_json
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ EXIT = {OK: 0, SLOW: 0, BROKEN: 1, UNKNOWN: 2}
 
 
 @click.command("check")
-@click.argument("package")
+@click.argument("package", shell_complete=any_part)
 @json_option("Print a JSON list.")
 @click.pass_context
 def command(ctx: click.Context, package: str, as_json: bool) -> None:
@@ -55,7 +58,7 @@ def command(ctx: click.Context, package: str, as_json: bool) -> None:
         console.print(overview)
         for row in found:
             if row["message"]:
-                console.print(f"\n{row['kind']} {row['name']}, {row['check']}: {row['message']}", soft_wrap=True)
+                console.say(f"\n{row['kind']} {row['name']}, {row['check']}: {row['message']}")
     statuses = {row["status"] for row in found}
     ctx.exit(EXIT[next(status for status in (BROKEN, UNKNOWN, SLOW, OK) if status in statuses)])
 
@@ -168,7 +171,7 @@ def project_in(path: Path, registry: Registry) -> str | None:
     or is a name that is known. Raises UsageError where the package is not installed, or the directory holds none."""
     text = str(path)
     directory = path.parent if path.name == "pyproject.toml" else path
-    if not directory.is_dir() or any(text in (c.package, c.plugin, c.name, c.qualified) for c in registry.components):
+    if not is_directory(directory) or any(text in (c.package, c.plugin, c.name, c.qualified) for c in registry.components):
         return None
     file = directory / "pyproject.toml"
     try:
@@ -181,7 +184,7 @@ def project_in(path: Path, registry: Registry) -> str | None:
     if installed is None:
         raise UsageError(f"The package '{name}' in {directory} is not installed: {installing}, and then mtk check {name}")
     if not is_editable(installed, directory):
-        click.echo(f"note: {installed} is checked as it was installed, not as it is in {directory}: {installing}", err=True)
+        say(f"note: {installed} is checked as it was installed, not as it is in {directory}: {installing}", err=True)
     return installed
 
 

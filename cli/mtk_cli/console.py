@@ -2,72 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from threading import Timer
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.console import RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
-from rich.table import Table
+from rich.status import Status
 from rich.text import Text
 
 from mtk import hookimpl
-from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Plan, Progress, Result
-from mtk_cli.output import scores, table
+from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Plan, Preparation, Progress, Result
+from mtk_cli.escape import visible
+from mtk_cli.output import Listing, Screen, scores, stdout, table
 
-LOG_LINES_PER_EPOCH = 10
+LOG_SECONDS = 20.0  # between two lines in a log
+PATIENCE = 3.0  # seconds after which a log says what is still being prepared
 SKIPPED_SHOWN = 3
 
 
 class Quiet:
     """Says only what a run came to."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
 
     @hookimpl
     def mtk_run_finished(self, result: Result) -> None:
-        self._console.print(outcome(result), soft_wrap=True)
+        self._screen.say(outcome(result))
 
 
 class Report:
-    """Says everything. On a terminal a bar moves; elsewhere a few plain lines tell the same.
+    """Says everything. On a terminal a bar moves; elsewhere a few plain lines a minute tell the same.
 
-    As a context manager it puts the terminal back in order, however the run ends.
+    As a context manager it says at once that something is going on, and puts the terminal back in order, however the run
+    ends.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bar = Bar(console) if console.is_terminal else None
-        self._next_line = 0
+    def __init__(self, screen: Screen, clock: Callable[[], float] = time.monotonic) -> None:
+        self._screen, self._clock = screen, clock
+        self._status = Status("starting", console=screen) if screen.is_live else None
+        self._bar = Bar(screen) if screen.is_live else None
+        self._next_line = float("-inf")
+        self._untold: Progress | None = None
+        self._waiting: Timer | None = None
+        self._cosines = Means()
 
     def __enter__(self) -> Self:
+        if self._status:
+            self._status.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._prepared()
         if self._bar:
             self._bar.stop()
 
     @hookimpl
+    def mtk_run_preparing(self, preparation: Preparation) -> None:
+        stage = preparation.stage
+        if self._status:
+            self._status.update(Text(visible(stage)))
+            return
+        self._prepared()
+        self._waiting = Timer(PATIENCE, self._log, [stage])  # a mistake is answered before, and is all that is said
+        self._waiting.daemon = True
+        self._waiting.start()
+
+    @hookimpl
     def mtk_run_started(self, plan: Plan) -> None:
-        self._plan = plan
-        self._console.print(tasks(plan))
-        self._console.print(setup(plan))
+        self._prepared()
+        self._next_line = float("-inf")
+        self._screen.print(tasks(plan))
+        self._screen.print(setup(plan))
         for line in (*skipped(plan), *plan.notes):
-            self._console.print(line, soft_wrap=True)
-        self._console.print()
+            self._screen.say(line)
+        self._screen.print()
         if self._bar:
             self._bar.begin(plan)
 
     @hookimpl
     def mtk_progressed(self, progress: Progress) -> None:
+        self._cosines.add(progress.step, progress.cosines)
         if self._bar:
             self._bar.show(progress)
-        elif progress.step >= self._next_line:
-            self._next_line = progress.step + self._plan.steps // (self._plan.epochs * LOG_LINES_PER_EPOCH)
-            self._console.print(f"step {progress.step}/{progress.steps}  {pace(progress)}")
+        else:
+            self._untold = None if self._log(told(progress)) else progress
 
     @hookimpl
     def mtk_evaluation_started(self, start: EvaluationStart) -> None:
@@ -83,36 +108,85 @@ class Report:
     def mtk_evaluated(self, evaluation: Evaluation) -> None:
         if self._bar:
             self._bar.end_evaluation()
+        if self._untold:  # the last of its epoch
+            self._screen.say(told(self._untold))
+            self._untold = None
         best = "  best so far" if evaluation.best else ""
-        self._print_bold(f"epoch {evaluation.epoch}, step {evaluation.step}: average {evaluation.average:.4f}{best}")
-        self._console.print(scores(evaluation.metrics))
+        self._screen.say(f"epoch {evaluation.epoch}, step {evaluation.step}: average {evaluation.average:.4f}{best}", "bold")
+        self._screen.print(scores(evaluation.metrics))
+        if cosines := self._cosines.taken():
+            each = "  ".join(f"{pair} {cosine:+.3f}" for pair, cosine in cosines.items())
+            self._screen.say(f"  cosines of the gradients  {each}")
+        self._last = evaluation
 
     @hookimpl
     def mtk_run_finished(self, result: Result) -> None:
         if self._bar:
             self._bar.stop()
-        self._console.print()
-        if result.best:
-            best = result.best
-            self._print_bold(f"Best: epoch {best.epoch}, step {best.step}, average {best.average:.4f}")
-            self._console.print(scores(best.metrics))
-        self._console.print(outcome(result), soft_wrap=True)
+        self._screen.print()
+        if best := result.best:
+            is_last = best == getattr(self, "_last", None)
+            line = f"Best: epoch {best.epoch}, step {best.step}, average {best.average:.4f}"
+            self._screen.say(f"{line}, the last one" if is_last else line, "bold")
+            if not is_last:
+                self._screen.print(scores(best.metrics))
+        self._screen.say(outcome(result))
 
-    def _print_bold(self, line: str) -> None:
-        self._console.print(Text(line, style="bold"))  # print(style=…) would turn the bar below it bold too
+    def _prepared(self) -> None:
+        if self._status:
+            self._status.stop()
+        if self._waiting:
+            self._waiting.cancel()
+
+    def _log(self, line: str) -> bool:
+        """Print a line, unless the last one is too near. Whether it was printed."""
+        if self._clock() < self._next_line:
+            return False
+        self._next_line = self._clock() + LOG_SECONDS
+        self._screen.say(line)
+        return True
+
+
+class Shown(Report):
+    """The listener `progress`: what `mtk run` shows, for a run that Python code starts."""
+
+    def __init__(self) -> None:
+        super().__init__(stdout())
+
+
+class Means:
+    """The means of the cosines that were told since the last evaluation, by the steps of each report."""
+
+    def __init__(self) -> None:
+        self._step = 0
+        self._sums: dict[str, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
+
+    def add(self, step: int, cosines: dict[str, float]) -> None:
+        """What was told at `step`, of the steps since the report before."""
+        steps, self._step = max(1, step - self._step), step
+        for pair, cosine in cosines.items():
+            total, count = self._sums[pair]
+            self._sums[pair] = total + steps * cosine, count + steps
+
+    def taken(self) -> dict[str, float]:
+        """ "a/b" -> their mean; then it begins anew."""
+        means = {pair: total / count for pair, (total, count) in self._sums.items()}
+        self._sums.clear()
+        return means
 
 
 class Bar(ProgressBar):
     """The steps of a run as a bar, and the losses in a line below it."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, screen: Screen) -> None:
         self._losses = Text()
+        self._evaluation: TaskID | None = None
         super().__init__(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(compact=True),
-            console=console,
+            console=screen,
         )
 
     def begin(self, plan: Plan) -> None:
@@ -121,7 +195,7 @@ class Bar(ProgressBar):
         self.start()
 
     def show(self, progress: Progress) -> None:
-        self._losses = Text(pace(progress), no_wrap=True, overflow="ellipsis")
+        self._losses = Text(visible(pace(progress)), no_wrap=True, overflow="ellipsis")
         self.update(self._steps, completed=progress.step, description=f"epoch {progress.epoch}/{self._epochs}")
 
     def begin_evaluation(self, start: EvaluationStart) -> None:
@@ -129,33 +203,36 @@ class Bar(ProgressBar):
         self._done = dict.fromkeys(start.examples, 0)
 
     def show_evaluation(self, progress: EvaluationProgress) -> None:
+        assert self._evaluation is not None
         self._done[progress.task] = progress.done
         self.update(self._evaluation, completed=sum(self._done.values()))
 
     def end_evaluation(self) -> None:
-        self.remove_task(self._evaluation)
+        if self._evaluation is not None:
+            self.remove_task(self._evaluation)
+        self._evaluation = None
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
         yield self._losses
 
 
-def tasks(plan: Plan) -> Table:
+def tasks(plan: Plan) -> Listing:
     """What is trained on what."""
-    rows = table("task", "kind", "head", "batch", "train", "augmented", "dev", "test")
-    for column in rows.columns[3:]:
-        column.justify = "right"
+    is_augmented = any(task.augmenter for task in plan.tasks)
+    numbers = ("batch", "train", *(["augmented"] if is_augmented else []), "dev", "test")
+    rows = table("task", "kind", "head", *numbers, right=numbers)
     for task in plan.tasks:
         kind = f"{task.kind}, pairs" if task.pair else task.kind
         made = f"{task.augmented:,} by {task.augmenter}" if task.augmenter else "none"
-        sizes = (f"{task.batch_size:,}", f"{task.train:,}", made, f"{task.dev:,}", f"{task.test:,}")
-        rows.add_row(task.name, kind, task.head, *sizes)
+        train = [f"{task.train:,}", *([made] if is_augmented else [])]
+        rows.add_row(task.name, kind, task.head, f"{task.batch_size:,}", *train, f"{task.dev:,}", f"{task.test:,}")
     return rows
 
 
-def setup(plan: Plan) -> Table:
+def setup(plan: Plan) -> Listing:
     """What the tasks share."""
-    grid = Table.grid(padding=(0, 2))
+    grid = Listing()
     grid.add_row("encoder", f"{plan.encoder}, {plan.parameters / 1e6:,.1f} M parameters with the heads")
     if plan.plain is not None:
         grid.add_row("", f"one task after the other: {plan.plain}")
@@ -171,7 +248,7 @@ def setup(plan: Plan) -> Table:
             grid.add_row(kind, name)
     grid.add_row("device", f"{plan.device}, {plan.precision}" + (", CUDA graphs" if plan.recorded else ""))
     grid.add_row("training", f"{_count(plan.epochs, 'epoch')}, {_count(plan.steps, 'step')}")
-    grid.add_row("out", Text(str(plan.out), overflow="fold"))
+    grid.add_row("out", str(plan.out))
     return grid
 
 
@@ -183,6 +260,11 @@ def skipped(plan: Plan) -> Iterable[str]:
             yield from (f"  {row}" for row in task.skipped[:SKIPPED_SHOWN])
             if len(task.skipped) > SKIPPED_SHOWN:
                 yield f"  and {len(task.skipped) - SKIPPED_SHOWN:,} more"
+
+
+def told(progress: Progress) -> str:
+    """A report as a line of a log."""
+    return f"step {progress.step}/{progress.steps}  {pace(progress)}"
 
 
 def pace(progress: Progress) -> str:
@@ -208,6 +290,35 @@ def outcome(result: Result) -> str:
     done = f"{_count(result.epochs, 'epoch')}, {_count(result.steps, 'step')}"
     took = f"{timedelta(seconds=round(result.seconds))}, {result.examples_per_second:,.0f} examples/s"
     return f"{stopped}Done: {score}{done} in {took}.\nModel, predictions and metrics are in {result.out}"
+
+
+class Rows:
+    """A bar for the rows that a model reads, on standard error: standard output is for what is asked for. It is gone when
+    they are done; where there is no terminal nothing is said."""
+
+    def __init__(self, description: str, *, total: int | None = None, is_shown: bool = True) -> None:
+        screen = Screen(stderr=True)
+        self._bar = ProgressBar(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+            console=screen,
+            transient=True,
+            disable=not (is_shown and screen.is_live),
+        )
+        self._task = self._bar.add_task(visible(description), total=total)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def done(self, rows: int, total: int | None = None) -> None:
+        """So many are done, and of how many, if nobody said so before."""
+        self._bar.update(self._task, completed=rows, total=total)
 
 
 def _count(number: int, noun: str) -> str:

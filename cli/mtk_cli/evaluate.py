@@ -8,13 +8,16 @@ from typing import Literal
 import click
 
 from mtk.config import Precision
+from mtk_cli.completion import parts, runs
 from mtk_cli.json_output import json_option, print_json
 from mtk_cli.settings import value
 
 
 @click.command("eval")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--data", metavar="NAME|DIR", help="Other data than the run's own.")
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=runs)
+@click.option(
+    "--data", metavar="NAME|DIR", shell_complete=parts("tasks", or_directory=True), help="Other data than the run's own."
+)
 @click.option("--split", type=click.Choice(["dev", "test", "train"]), default="dev", show_default=True)
 @click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16", help="As in the run unless given.")
@@ -32,12 +35,16 @@ def command(
     """Evaluate the model in the directory RUN."""
     from mtk.metrics import average
     from mtk.pipeline import evaluate
+    from mtk_cli.console import Rows
     from mtk_cli.output import scores, stdout
 
-    metrics = evaluate(run, data=data, split=split, device=device, precision=precision, bad_rows=bad_rows)
+    with Rows(f"evaluating {split}", is_shown=not as_json) as rows:
+        metrics = evaluate(
+            run, data=data, split=split, device=device, precision=precision, bad_rows=bad_rows, progress=rows.done
+        )
     if as_json:
         print_json({"run": str(run), "split": split, "metrics": metrics, "average": average(metrics)})
         return
     console = stdout()
-    console.print(f"{split}: average {average(metrics):.4f}", style="bold")
+    console.say(f"{split}: average {average(metrics):.4f}", "bold")
     console.print(scores(metrics))

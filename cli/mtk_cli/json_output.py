@@ -12,6 +12,8 @@ from typing import Any
 import click
 import msgspec
 
+from mtk_cli.escape import visible_json
+
 _write: Callable[[str], object] = click.echo  # a line to standard output, wherever that is just now
 
 
@@ -30,7 +32,7 @@ def json_option(help: str) -> Callable[[Any], Any]:
 def print_json(record: Any, *, on_one_line: bool = False) -> None:
     """One document. A number that is none, which JSON has no word for, is null."""
     text = msgspec.json.encode(record, enc_hook=str)
-    _write((text if on_one_line else msgspec.json.format(text)).decode())
+    _write(visible_json((text if on_one_line else msgspec.json.format(text)).decode()))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import click
 
 from mtk import UsageError
+from mtk_cli.escape import say
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -75,11 +76,11 @@ def command(name: str, out: Path | None, **flags: bool) -> None:
     package = Path(f"mtk-{name}") if out is None else out
     files = write(kind, name, package)
     editable = shlex.quote(f"{package}[test]")
-    click.echo(f"{package} brings the {NOUNS.get(kind, kind)} '{name}':")
-    click.echo("".join(f"    {file}\n" for file in files))
-    click.echo("Next (the first with --no-build-isolation where there is no network):")
+    say(f"{package} brings the {NOUNS.get(kind, kind)} '{name}':")
+    say("".join(f"    {file}\n" for file in files))
+    say("Next (the first with --no-build-isolation where there is no network):")
     for line in (f"pip install -e {editable}", *KINDS[kind].use):
-        click.echo(f"    {filled_in(line, name).replace('PACKAGE', shlex.quote(str(package)))}")
+        say(f"    {filled_in(line, name).replace('PACKAGE', shlex.quote(str(package)))}")
 
 
 def write(kind: str, name: str, package: Path) -> list[str]:

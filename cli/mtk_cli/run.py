@@ -10,6 +10,7 @@ import click
 
 from mtk import UsageError
 from mtk.config import PRESETS, check, read_config
+from mtk_cli.completion import parts, runs
 from mtk_cli.json_output import json_option, print_json
 from mtk_cli.settings import Setting, layered
 
@@ -18,11 +19,32 @@ INTERRUPTED = 130  # the exit code that a shell expects of a program ended by Ct
 DATA, MODEL, TRAINING, MACHINE = "Data", "Model", "Training", "Machine"
 
 SETTINGS = [
-    Setting(DATA, "data", "--data", metavar="NAME|DIR", help="A task set by name, or a directory of tasks."),
+    Setting(
+        DATA,
+        "data",
+        "--data",
+        metavar="NAME|DIR",
+        help="A task set by name, or a directory of tasks.",
+        complete=parts("tasks", or_directory=True),
+    ),
     Setting(DATA, "bad_rows", "--bad-rows", metavar="error|skip", help="End at an unreadable row, or leave it out."),
     Setting(DATA, "limit", "--limit", metavar="N", help="Take at most N examples of each split."),
-    Setting(DATA, "augment", "--augment", metavar="SPEC", help="Enlarge training text: eda:alpha=0.2,copies=9."),
-    Setting(MODEL, "encoder", "--encoder", metavar="NAME", help="An encoder by name, a directory or a hub id."),
+    Setting(
+        DATA,
+        "augment",
+        "--augment",
+        metavar="SPEC",
+        help="Enlarge training text: eda:alpha=0.2,copies=9.",
+        complete=parts("augmenter", by_task=True),
+    ),
+    Setting(
+        MODEL,
+        "encoder",
+        "--encoder",
+        metavar="NAME",
+        help="An encoder by name, a directory or a hub id.",
+        complete=parts("encoder", or_directory=True),
+    ),
     Setting(MODEL, "allow_pickle", "--allow-pickle", help="Read an encoder's weights from a pickle too."),
     Setting(MODEL, "pooling", "--pooling", metavar="mean|cls", help="What a sequence's embedding is."),
     Setting(MODEL, "max_length", "--max-length", metavar="N", help="Tokens of a sequence; the rest is cut."),
@@ -32,8 +54,16 @@ SETTINGS = [
         "--head",
         metavar="SPEC",
         help="NAME:key=value,…; cnn for one text and concat-mlp for two unless given.",
+        complete=parts("head", by_task=True),
     ),
-    Setting(MODEL, "combiner", "--combiner", metavar="SPEC", help="What settles the tasks' gradients: NAME:key=value,…"),
+    Setting(
+        MODEL,
+        "combiner",
+        "--combiner",
+        metavar="SPEC",
+        help="What settles the tasks' gradients: NAME:key=value,…",
+        complete=parts("combiner"),
+    ),
     Setting(MODEL, "dropout", "--dropout", metavar="SHARE", help="In every head with dropout that is given no other."),
     Setting(TRAINING, "epochs", "--epochs", metavar="N", help="How often training goes through an epoch."),
     Setting(
@@ -46,7 +76,12 @@ SETTINGS = [
     Setting(TRAINING, "steps", "--steps", metavar="N", help="Stop after N optimizer steps."),
     Setting(TRAINING, "batch_size", "--batch-size", metavar="N", help="Examples of a task in one step."),
     Setting(
-        TRAINING, "sampler", "--sampler", metavar="SPEC", help="Examples of each task in a step: annealed, equal:batch=48."
+        TRAINING,
+        "sampler",
+        "--sampler",
+        metavar="SPEC",
+        help="Examples of each task in a step: annealed, equal:batch=48.",
+        complete=parts("sampler"),
     ),
     Setting(TRAINING, "accumulate", "--accumulate", metavar="N", help="Encode a batch in N parts, with less memory."),
     Setting(TRAINING, "learning_rate", "--learning-rate", "--lr", metavar="RATE", help="The encoder's, at its highest."),
@@ -59,8 +94,22 @@ SETTINGS = [
         help="The heads', at its highest.",
     ),
     Setting(TRAINING, "weight_decay", "--weight-decay", metavar="RATE", help="The optimizer's."),
-    Setting(TRAINING, "optimizer", "--optimizer", metavar="SPEC", help="What makes steps of gradients: sgd:momentum=0.9."),
-    Setting(TRAINING, "schedule", "--schedule", metavar="SPEC", help="How the rates fall: cosine, wsd:decay=0.2."),
+    Setting(
+        TRAINING,
+        "optimizer",
+        "--optimizer",
+        metavar="SPEC",
+        help="What makes steps of gradients: sgd:momentum=0.9.",
+        complete=parts("optimizer"),
+    ),
+    Setting(
+        TRAINING,
+        "schedule",
+        "--schedule",
+        metavar="SPEC",
+        help="How the rates fall: cosine, wsd:decay=0.2.",
+        complete=parts("schedule"),
+    ),
     Setting(TRAINING, "warmup", "--warmup", metavar="SHARE", help="The share of steps in which the rate rises."),
     Setting(TRAINING, "layer_decay", "--layer-decay", metavar="FACTOR", help="A layer's rate over that of the layer above."),
     Setting(TRAINING, "freeze", "--freeze", metavar="LAYERS", help="Train all of the encoder but embeddings,0-3."),
@@ -76,13 +125,27 @@ SETTINGS = [
         metavar="N|Nm",
         help="Save the run every N steps or minutes, and after each epoch, to resume it; 0 never.",
     ),
-    Setting(TRAINING, "from_run", "--from", metavar="RUN", help="Begin with the encoder and the heads of another run."),
+    Setting(
+        TRAINING,
+        "from_run",
+        "--from",
+        metavar="RUN",
+        help="Begin with the encoder and the heads of another run.",
+        complete=runs,
+    ),
     Setting(MACHINE, "device", "--device", metavar="NAME", help="auto, cpu, cuda or cuda:N."),
     Setting(MACHINE, "precision", "--precision", metavar="auto|fp32|bf16", help="Of the encoder's arithmetic."),
     Setting(MACHINE, "compile", "--compile", metavar="auto|on|off", help="Record steps as CUDA graphs."),
     Setting(MACHINE, "seed", "--seed", metavar="N", help="Of everything random."),
     Setting(MACHINE, "cosines", "--cosines", metavar="auto|encoder|layer", help="Log cosines of the tasks' gradients."),
-    Setting(MACHINE, "listen", "--listen", metavar="SPEC", help="A listener, such as tensorboard; again for another."),
+    Setting(
+        MACHINE,
+        "listen",
+        "--listen",
+        metavar="SPEC",
+        help="A listener, such as tensorboard; again for another.",
+        complete=parts("listener"),
+    ),
 ]
 
 
@@ -98,7 +161,13 @@ class Sectioned(click.Command):
 @click.command("run", cls=Sectioned, params=SETTINGS)
 @click.option("--preset", type=click.Choice(sorted(PRESETS)), help="Start from the settings of a paper.")
 @click.option("--config", "file", type=click.Path(path_type=Path), help="A TOML file of settings, such as a run's own.")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run that was left off.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    shell_complete=runs,
+    metavar="RUN",
+    help="Go on with a run that was left off.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The run's directory; a new one in runs/ unless given.")
 @click.option("--quiet", is_flag=True, help="Print only what the run came to.")
 @json_option("Print only one JSON object, at the end.")

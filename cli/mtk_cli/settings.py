@@ -12,6 +12,7 @@ import msgspec
 
 from mtk.config import RunConfig, check
 from mtk.host.options import Option
+from mtk_cli.completion import Complete
 
 _TYPES = {field.name: field.type for field in msgspec.structs.fields(RunConfig)}
 _DEFAULTS = RunConfig()
@@ -24,7 +25,9 @@ class Setting(click.Option):
     list takes a value each time it is given.
     """
 
-    def __init__(self, section: str, field: str, *flags: str, metavar: str = "", help: str) -> None:
+    def __init__(
+        self, section: str, field: str, *flags: str, metavar: str = "", help: str, complete: Complete | None = None
+    ) -> None:
         self.section = section
         default = getattr(_DEFAULTS, field)
         by_task = any(get_origin(member) is dict for member in get_args(_TYPES[field]))
@@ -36,6 +39,7 @@ class Setting(click.Option):
             type=_pair(field) if by_task else value(field),
             multiple=by_task or get_origin(_TYPES[field]) is list,
             callback=_by_task if by_task else None,
+            shell_complete=complete,
             metavar=f"[TASK=]{metavar}" if by_task else metavar,
             help=help if default in (None, {}, [], "") else f"{help}  [default: {_short(default)}]",
         )

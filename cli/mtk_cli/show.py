@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mtk import UsageError
 from mtk.errors import nearest
+from mtk.files import is_directory
 from mtk_cli import foreign
+from mtk_cli.completion import any_part
 from mtk_cli.json_output import json_option, print_json
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from mtk.host.component import Component
     from mtk.host.registry import Registry
+    from mtk_cli.output import Listing
 
 
 @click.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=any_part)
 @json_option("Print a JSON list.")
 def command(name: str, as_json: bool) -> None:
     """Show a component's options and paper.
@@ -34,19 +35,20 @@ def command(name: str, as_json: bool) -> None:
     from mtk_cli.output import stdout, table
 
     registry = Registry()
-    is_directory = Path(name).is_dir() and not any(name in (c.name, c.qualified) for c in registry.components)
-    cards = [directory_card(name)] if is_directory else [describe(component) for component in named(registry, name)]
+    is_encoder = is_directory(name) and not any(name in (c.name, c.qualified) for c in registry.components)
+    cards = [directory_card(name)] if is_encoder else [describe(component) for component in named(registry, name)]
     if as_json:
         print_json(cards)
         return
     console = stdout()
     for card in cards:
-        console.print(f"{card['kind']} {card['name']}: {card['summary']}", style="bold")
+        console.say(f"{card['kind']} {card['name']}: {card['summary']}", "bold")
         if card["plugin"]:
             origin = f"from plugin {card['plugin']} of {card['package']} {card['version']}\n"
-            console.print(f"{card['target']}, {origin}" if card["target"] else origin)
+            console.say(f"{card['target']}, {origin}" if card["target"] else origin)
         if card["description"]:
-            console.print(card["description"] + "\n")
+            prose = card["kind"] not in ("tasks", "encoder") and console.is_terminal
+            console.say((reflowed(card["description"]) if prose else card["description"]) + "\n")
         if card["options"]:
             options = table("option", "type", "default")
             for option in card["options"]:
@@ -59,11 +61,16 @@ def command(name: str, as_json: bool) -> None:
             console.print(properties_table(card["properties"]))
 
 
-def properties_table(properties: dict[str, Any]) -> Table:
-    """A line for each that is known."""
-    from rich.table import Table
+def reflowed(text: str) -> str:
+    """Prose with its paragraphs on one line each, to be broken where the screen wants it."""
+    return re.sub(r"(?<=\S)\n(?=[^\s*\-\d])", " ", text)
 
-    grid = Table.grid(padding=(0, 2))
+
+def properties_table(properties: dict[str, Any]) -> Listing:
+    """A line for each that is known."""
+    from mtk_cli.output import Listing
+
+    grid = Listing()
     for name, value in properties.items():
         if value is not None:
             grid.add_row(name, f"{value:,}" if isinstance(value, int) else value)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mtk.augmenter import Augmenter
     from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Scope, Step
     from mtk.config import RunConfig
-    from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Plan, Progress, Result, Stop
+    from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Plan, Preparation, Progress, Result, Stop
     from mtk.head import Encoding, Head
     from mtk.host.registry import Registry
     from mtk.pipeline import run
@@ -38,6 +38,7 @@ _HOME = {
     "Head": "mtk.head",
     "LossCombiner": "mtk.combiner",
     "Plan": "mtk.events",
+    "Preparation": "mtk.events",
     "Progress": "mtk.events",
     "Registration": "mtk.registration",
     "Registry": "mtk.host.registry",
@@ -67,6 +68,7 @@ __all__ = [
     "LossCombiner",
     "MtkError",
     "Plan",
+    "Preparation",
     "Progress",
     "Registration",
     "Registry",

@@ -4,6 +4,7 @@ keys of a run's `config.toml`.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
@@ -22,7 +23,9 @@ Precision = Literal["auto", "fp32", "bf16"]
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 BATCH_SIZE = 16
-LARGEST = 1 << 24  # bytes of a configuration
+LARGEST = 1 << 16  # bytes of a configuration
+MOST_DOTS = 1000  # in a line: what reads TOML takes the square of a key's parts in time
+LARGEST_NUMBER = 2**63 - 1  # what files, torch and the random generators all hold
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Cambronero Saba and Meza Rosales, "Three Heads Are Better Than One", CS224N
@@ -123,14 +126,35 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def __post_init__(self) -> None:
         if self.device not in ("auto", "cpu", "cuda") and not self.device.removeprefix("cuda:").isdecimal():
             raise ValueError(f"device is '{self.device}'; it takes auto, cpu, cuda or cuda:N")
+        for field in self.__struct_fields__:
+            _check_storable(field, getattr(self, field))
+
+
+def _check_storable(field: str, setting: Any) -> None:
+    """Whether a run can write it down. Raises ValueError."""
+    if isinstance(setting, dict | list):
+        for each in [*setting, *(setting.values() if isinstance(setting, dict) else ())]:
+            _check_storable(field, each)
+    elif isinstance(setting, int) and not -LARGEST_NUMBER <= setting <= LARGEST_NUMBER:
+        raise ValueError(f"{field} is a number too large: {LARGEST_NUMBER:,} is the largest")
+    elif isinstance(setting, float) and not math.isfinite(setting):
+        raise ValueError(f"{field} is {setting}, which is no number")
+    elif isinstance(setting, str) and ((not setting.isascii() and _is_no_unicode(setting)) or "\0" in setting):
+        raise ValueError(f"{field} holds what is no Unicode text: {setting!r}")
+
+
+def _is_no_unicode(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def read_config(path: Path) -> dict[str, Any]:
     """The fields that a TOML file sets. Raises DataError where it is missing or no TOML."""
     content = read_file(path, "the configuration", LARGEST)
+    if any(line.count(b".") > MOST_DOTS for line in content.split(b"\n")):
+        raise DataError(f"{path}: this is no configuration: a line has more than {MOST_DOTS:,} dots.")
     try:
         fields: dict[str, Any] = msgspec.toml.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # msgspec's own among them, and a number of 4,300 digits
         raise DataError(f"{path}: this is not TOML: {error}.") from None
     check(fields, str(path))
     return fields

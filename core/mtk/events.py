@@ -7,6 +7,12 @@ from pathlib import Path
 import msgspec
 
 
+class Preparation(msgspec.Struct, frozen=True):
+    """What a run does before it can begin."""
+
+    stage: str  # in a few words, such as "reading 3 tasks"
+
+
 class PlannedTask(msgspec.Struct, frozen=True, kw_only=True):
     """One task as it will be trained."""
 

@@ -30,6 +30,16 @@ def read_file(path: Path, what: str, most: int) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {what} cannot be read: {error.strerror}.") from None
+    except ValueError as error:  # of a name that can be none
+        raise DataError(f"{path}: {what} cannot be read: {error}.") from None
+
+
+def is_directory(path: str | Path) -> bool:
+    """Whether there is such a directory; no name is too long, or too odd, to be asked for."""
+    try:
+        return Path(path).is_dir()
+    except OSError:
+        return False
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Plan, Progress, Result, Stop
+    from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Plan, Preparation, Progress, Result, Stop
     from mtk.registration import Registration
 
 hookspec = pluggy.HookspecMarker("mtk")
@@ -40,6 +40,12 @@ hookimpl = pluggy.HookimplMarker("mtk")
 def mtk_register(registry: Registration) -> None:
     """Name what this plugin brings. Import nothing heavy here: everything is named by a text such as "module:Class" and
     imported when it is used."""
+
+
+@hookspec
+def mtk_run_preparing(preparation: Preparation) -> None:
+    """What is done just now, before the run can begin: data are read, or the encoder. It can take minutes, and there is no
+    directory yet."""
 
 
 @hookspec

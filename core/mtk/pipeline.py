@@ -6,7 +6,7 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +15,8 @@ from mtk.config import Precision, RunConfig, check, read_config
 from mtk.data.split import Split
 from mtk.data.tasks_toml import read_layout, read_task
 from mtk.errors import DataError, UsageError, nearest
-from mtk.events import Result
-from mtk.host.registry import Registry
+from mtk.events import Preparation, Result
+from mtk.host.registry import PACKAGE, Registry
 from mtk.metrics import Metrics
 from mtk.plan import find_data, plan_run
 
@@ -27,6 +27,7 @@ def run(
     out: str | Path | None = None,
     resume: str | Path | None = None,
     listeners: Iterable[object] = (),
+    progress: bool = False,
     registry: Registry | None = None,
     **settings: Any,
 ) -> Result:
@@ -34,11 +35,15 @@ def run(
 
     What to do is said by `config`, or by its fields: `mtk.run(heads={"para": "concat-mlp"}, combiner="pcgrad")`. The
     directory is `out`, or a new one under `runs/`. `resume` is the directory of a run that was left off: it goes on with its
-    own settings, of which only those in `RESUMABLE` may be given anew. `listeners` receive the run hooks of `mtk.hookspecs`.
+    own settings, of which only those in `RESUMABLE` may be given anew. `listeners` receive the run hooks of `mtk.hookspecs`;
+    `progress` adds the one that shows what `mtk run` does, in a terminal or a notebook.
 
     Raises UsageError and DataError for what the user can mend, before anything is written.
     """
     registry = registry or Registry()
+    if progress:
+        with registry.part("listener", PROGRESS).build() as shown:
+            return run(config, out=out, resume=resume, listeners=(*listeners, shown), registry=registry, **settings)
     if config is None:
         config = check(settings if resume is None else resumed(Path(resume), settings))
     plan = plan_run(config, registry)
@@ -55,16 +60,24 @@ def run(
     hearing = Listeners(registry, plan.listeners)
     directory = RunDirectory.existing(Path(resume), plan) if resume else RunDirectory.choose(out, plan)
     state = read_state(directory.checkpoint) if resume else None
+    for listener in listeners:
+        hearing.join(listener)
+
+    def prepare(stage: str) -> None:
+        hearing.tell("mtk_run_preparing", preparation=Preparation(stage))
+
+    prepare(f"reading {len(plan.tasks)} tasks")
     data = {name: read_task(name, t.files, bad_rows=plan.config.bad_rows, limit=t.limit) for name, t in plan.tasks.items()}
+    if any(t.augmenter for t in plan.tasks.values()):
+        prepare("augmenting")
     training = augment(plan, data)
     with closing(directory), out_of_memory_explained():
-        built = build_training(plan, data, training, device, lambda p: hearing.tell("mtk_progressed", progress=p))
+        built = build_training(plan, data, training, device, lambda p: hearing.tell("mtk_progressed", progress=p), prepare)
         if resume:
             directory.reopen(metrics=state.metrics if state else 0)
         else:
             directory.create()
-        for listener in (*listeners, directory):  # the last to come hears first: what others hear of is written by then
-            hearing.join(listener)
+        hearing.join(directory)  # the last to come hears first: what others hear of is written by then
         hearing.tell("mtk_run_started", plan=describe(plan, data, training, built, directory.path))
         result = train_and_keep(built, directory, hearing, state)
         if not result.interrupted:
@@ -72,6 +85,9 @@ def run(
     hearing.tell("mtk_run_finished", result=result)
     return result
 
+
+PROGRESS = f"{PACKAGE}/progress"
+"""The listener that shows how a run goes. It knows terminals and notebooks, and so is not the framework's."""
 
 RESUMABLE = ("epochs", "steps", "checkpoint_every", "device", "compile", "listen")
 """The settings that a run may be resumed with, in place of its own."""
@@ -95,9 +111,10 @@ def evaluate(
     device: str = "auto",
     precision: Precision | None = None,
     bad_rows: Literal["error", "skip"] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Metrics:
     """The metrics of a run's model on a split of the data that it was trained on, or of other data with the same tasks; in
-    the precision of the run, or another one."""
+    the precision of the run, or another one. `progress` is told how many rows are done, and of how many."""
     from mtk.engine.device import out_of_memory_explained
     from mtk.training import checkpoint
     from mtk.training.evaluation import evaluate_splits
@@ -122,4 +139,12 @@ def evaluate(
     if not splits:
         raise DataError(f"No task has a {split} split with labels.")
     with out_of_memory_explained():
-        return evaluate_splits(model, {name: model.tokenize(name, chosen) for name, chosen in splits.items()}).metrics
+        tokens = {name: model.tokenize(name, chosen) for name, chosen in splits.items()}
+        rows, done = sum(map(len, tokens.values())), dict.fromkeys(tokens, 0)
+
+        def progressed(task: str, count: int) -> None:
+            done[task] = count
+            if progress:
+                progress(sum(done.values()), rows)
+
+        return evaluate_splits(model, tokens, progressed).metrics

@@ -14,6 +14,7 @@ import msgspec
 from mtk.config import BATCH_SIZE, PerTask, Precision, RunConfig
 from mtk.data.tasks_toml import TaskFiles, read_layout
 from mtk.errors import UsageError, nearest
+from mtk.files import is_directory
 from mtk.host.component import Component
 from mtk.host.contracts import Kind
 from mtk.host.part import Part
@@ -84,9 +85,9 @@ def check_names(config: RunConfig, registry: Registry) -> None:
     for kind, name in _named(config):
         if kind not in ("tasks", "encoder"):
             registry.find(kind, name)
-    if config.from_run is not None and not Path(config.from_run).is_dir():
+    if config.from_run is not None and not is_directory(config.from_run):
         raise UsageError(f"--from: there is no run {config.from_run}.")
-    if not registry.offers("encoder", config.encoder) and not Path(config.encoder).is_dir() and _is_path(config.encoder):
+    if not registry.offers("encoder", config.encoder) and not is_directory(config.encoder) and _is_path(config.encoder):
         raise UsageError(f"--encoder: there is no directory {config.encoder}.")
 
 
@@ -197,7 +198,7 @@ def _recorded(kind: Kind, name: str, registry: Registry) -> str:
     """What a plugin offers, by its qualified name; a directory as it is found from anywhere; any other name as it is."""
     if registry.offers(kind, name):
         return registry.find(kind, name).qualified
-    return str(Path(name).resolve()) if Path(name).is_dir() else name
+    return str(Path(name).resolve()) if is_directory(name) else name
 
 
 def _named(config: RunConfig) -> list[tuple[Kind, str]]:

@@ -27,7 +27,17 @@ SECTIONS = [
     (
         "Events",
         "mtk.events",
-        ("Plan", "PlannedTask", "Progress", "EvaluationStart", "EvaluationProgress", "Evaluation", "Stop", "Result"),
+        (
+            "Preparation",
+            "Plan",
+            "PlannedTask",
+            "Progress",
+            "EvaluationStart",
+            "EvaluationProgress",
+            "Evaluation",
+            "Stop",
+            "Result",
+        ),
     ),
     ("A tiny encoder", "mtk.testing.encoder", ("tiny_encoder",)),
     ("The conformance kit", "mtk.testing", ("checks",)),

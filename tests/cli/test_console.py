@@ -1,22 +1,24 @@
-"""What a run says while it goes on: plain lines in a log, a bar on a terminal."""
+"""What a run says while it goes on: a few plain lines in a log, a bar on a terminal; nothing that a terminal obeys."""
 
 from __future__ import annotations
 
 import io
 import re
+import time
+from pathlib import Path
 
 import msgspec
 import pytest
-from command_line import PLAN, RESULT, tell
-from rich.console import Console
+from command_line import EVALUATION, PLAN, RESULT, invoke, progress, tell
 
-from mtk_cli.console import Quiet, Report
+from mtk.events import Preparation
+from mtk_cli.console import Means, Quiet, Report, Rows, setup, tasks
+from mtk_cli.output import Screen
 
 
 def report_on(terminal: bool) -> tuple[Report, io.StringIO]:
     file = io.StringIO()
-    console = Console(file=file, force_terminal=terminal, markup=False, emoji=False, highlight=False, width=120)
-    return Report(console), file
+    return Report(Screen(file=file, force_terminal=terminal, width=120)), file
 
 
 def test_a_log_is_plain_lines() -> None:
@@ -40,10 +42,11 @@ def test_a_log_is_plain_lines() -> None:
         "and 4 more",
         "torch was [2.12]",
         "epoch 1, step 100: average 0.6250  best so far",
-        "Best: epoch 1, step 100, average 0.6250",
+        "Best: epoch 1, step 100, average 0.6250, the last one",
     ):
         assert words in text
-    assert len(re.findall(r"step \d+/200  loss  sst 1.5000  para 0.2500  1,234 examples/s", text)) == 20
+    assert re.findall(r"step (\d+)/200  loss  sst 1.5000  para 0.2500  1,234 examples/s", text) == ["1", "100"]
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
     assert re.search(r"sst +accuracy +0.5000 +macro_f1 +0.4500", text)
 
 
@@ -69,9 +72,131 @@ def test_the_cursor_comes_back_whatever_happens() -> None:
 
 def test_an_interrupted_run_says_what_is_saved() -> None:
     file = io.StringIO()
-    quiet = Quiet(Console(file=file, width=200))
+    quiet = Quiet(Screen(file=file, width=200))
     quiet.mtk_run_finished(msgspec.structs.replace(RESULT, interrupted=True, steps=1))
     quiet.mtk_run_finished(msgspec.structs.replace(RESULT, interrupted=True, best=None))
     saved, nothing = file.getvalue().splitlines()
     assert saved == "Interrupted after 1 step. runs/[1] holds the best model so far, of epoch 1: average 0.6250."
     assert nothing == "Interrupted after 200 steps. runs/[1] holds the model as it was then, not yet evaluated."
+
+
+class Clock:
+    """Seconds, as a test has them pass."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_log_has_a_few_lines_a_minute_and_the_last_report_of_each_epoch() -> None:
+    file, clock = io.StringIO(), Clock()
+    with Report(Screen(file=file, width=200), clock) as report:
+        report.mtk_run_started(PLAN)
+        for step in range(1, 151):
+            clock.now += 1.0
+            report.mtk_progressed(progress(step))
+            if step == 95:
+                report.mtk_evaluated(EVALUATION)
+    steps = [int(step) for step in re.findall(r"step (\d+)/200  loss", file.getvalue())]
+    assert steps == [1, 21, 41, 61, 81, 95, 101, 121, 141]
+
+
+def test_a_log_says_what_takes_its_time_before_the_run_and_a_terminal_says_it_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mtk_cli.console.PATIENCE", 0.2)
+    report, file = report_on(terminal=False)
+    with report:
+        for stage in ("reading 3 tasks", "tokenizing"):
+            report.mtk_run_preparing(Preparation(stage))
+        time.sleep(0.5)
+        report.mtk_run_preparing(Preparation("a dry run"))
+    time.sleep(0.3)
+    assert file.getvalue() == "tokenizing\n"
+
+    report, file = report_on(terminal=True)
+    with report:
+        time.sleep(0.3)  # it moves in a thread of its own
+        assert "starting" in file.getvalue()
+
+
+def test_the_best_evaluation_is_not_shown_twice() -> None:
+    for last, tables in ((EVALUATION, 1), (msgspec.structs.replace(EVALUATION, epoch=2, best=False), 3)):
+        report, file = report_on(terminal=False)
+        report.mtk_evaluated(EVALUATION)
+        if last is not EVALUATION:
+            report.mtk_evaluated(last)
+        report.mtk_run_finished(RESULT)
+        assert file.getvalue().count("macro_f1") == tables
+
+
+def test_an_evaluation_comes_with_the_mean_cosines_since_the_one_before() -> None:
+    report, file = report_on(terminal=False)
+    for step, cosine in ((10, 0.5), (40, -0.5)):
+        report.mtk_progressed(msgspec.structs.replace(progress(step), cosines={"sst/para": cosine}))
+    report.mtk_evaluated(EVALUATION)
+    report.mtk_evaluated(EVALUATION)
+    assert file.getvalue().count("cosines of the gradients  sst/para -0.250\n") == 1
+
+
+def test_means_weigh_a_report_by_its_steps() -> None:
+    means = Means()
+    means.add(1, {"a/b": 1.0})
+    means.add(4, {"a/b": -1.0, "a/c": 0.5})
+    assert means.taken() == {"a/b": -0.5, "a/c": 0.5}
+    assert means.taken() == {}
+
+
+@pytest.mark.parametrize("width", [50, 80, 120, 200])
+def test_a_plan_has_whole_words_at_any_width(width: int) -> None:
+    file = io.StringIO()
+    screen = Screen(file=file, force_terminal=True, width=width, color_system=None)
+    screen.print(tasks(PLAN))
+    screen.print(setup(PLAN))
+    text = file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    for word in ("classification(5)", "cnn:dropout=0.3", "concat-mlp", "eda:copies=9", "3,000", "parameters", "augmented"):
+        assert word in text.split()
+
+
+def test_nothing_of_a_run_is_obeyed_by_a_terminal() -> None:
+    evil = "\x1b[2J\u202e\x07"
+    task = msgspec.structs.replace(PLAN.tasks[0], name=evil, head=evil, kind=evil, skipped=[evil])
+    plan = msgspec.structs.replace(PLAN, tasks=[task], encoder=evil, combiner=evil, notes=[evil], out=evil)
+    report, file = report_on(terminal=False)
+    report.mtk_run_started(plan)
+    report.mtk_progressed(msgspec.structs.replace(progress(1), losses={evil: 1.0}))
+    report.mtk_evaluated(msgspec.structs.replace(EVALUATION, metrics={evil: {evil: 1.0}}))
+    report.mtk_run_finished(msgspec.structs.replace(RESULT, out=evil))
+    text = file.getvalue()
+    assert not set(text) & set(evil.replace("[2J", ""))
+    assert text.count("\\x1b[2J\\u202e\\x07") >= 9
+
+
+def test_rows_that_are_read_move_a_bar_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Rows("predicting sst", total=8) as rows:
+        rows.done(4)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # which rich takes for a terminal
+    monkeypatch.setenv("TERM", "xterm")
+    with Rows("predicting sst", total=8) as rows:
+        rows.done(4)
+        rows.done(8)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "predicting sst" in shown.err
+    assert "8/8" in shown.err
+
+
+def test_eval_and_predict_show_a_bar_and_their_answer_is_the_same(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = invoke("eval", str(finished), "--device", "cpu")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    shown = invoke("predict", str(finished), "sst", "--device", "cpu", stdin="a great film\nawful\n")
+    assert "2/2" in shown.stderr
+    assert len(shown.stdout.split()) == 2
+    assert plain.stderr == ""
+    assert "dev: average" in plain.stdout

@@ -49,3 +49,20 @@ def test_list_says_how_to_name_what_two_packages_offer(install_one: Install) -> 
 def test_list_leaves_out_a_disabled_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MTK_DISABLE_PLUGINS", "optimizers")
     assert "pcgrad" not in invoke("list").stdout
+
+
+def test_list_shows_one_kind_or_some() -> None:
+    for arguments in (["head"], ["--kind", "head"]):
+        kinds = {line.split()[0] for line in invoke("list", *arguments).stdout.splitlines()}
+        assert kinds == {"kind", "head"}
+    rows = json.loads(invoke("list", "head", "--kind", "augmenter", "--json").stdout)
+    assert {row["kind"] for row in rows} == {"head", "augmenter"}
+    wrong = invoke("list", "heads")
+    assert wrong.exit_code == 2
+    assert "'heads' is not one of" in wrong.stderr
+
+
+def test_a_package_is_named_where_it_is_not_mtk_itself(install_one: Install) -> None:
+    assert "multitask-toolkit" not in invoke("list").stdout
+    install_one("clinic-odd", (REGISTERS + "class Thing: ...").format(kind="head", name="odd", module="clinic_odd"))
+    assert re.search(r"head +odd +a \[thing\] +clinic-odd 1\.2\n", invoke("list", "head").stdout)

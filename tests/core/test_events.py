@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import mtk
-from mtk.events import Evaluation, Plan, PlannedTask, Progress, Result
+from mtk.events import Evaluation, Plan, PlannedTask, Preparation, Progress, Result
 
 TASK = PlannedTask(
     name="sst", kind="binary", pair=False, head="cnn", augmenter=None, batch_size=8, train=9, augmented=0, dev=3, test=0,
@@ -17,6 +17,7 @@ TASK = PlannedTask(
 )  # fmt: skip
 EVALUATION = Evaluation(step=3, epoch=1, metrics={"sst": {"accuracy": 0.5}}, average=0.5, best=True)
 EVENTS: list[msgspec.Struct] = [
+    Preparation("reading 3 tasks"),
     Plan(
         tasks=[TASK], encoder="minilm", parameters=7, combiner="sum", device="cpu", precision="fp32", recorded=False,
         plain=None, epochs=1, steps=3, notes=[], out=Path("runs/x"),

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
+from mtk.config import LARGEST_NUMBER
 from mtk.errors import UsageError, nearest
 from mtk.host.spec import Spec
 
@@ -115,9 +116,12 @@ def _read(text: str, annotation: Any) -> Any:
             return {written(value): value for value in get_args(bare)}[text]
         if bare is Path:
             return Path(text).expanduser()
-        return msgspec.convert(text, inner, strict=False)
+        value = msgspec.convert(text, inner, strict=False)
     except (msgspec.ValidationError, KeyError) as error:
         raise ValueError(str(error)) from None
+    if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+        raise ValueError("it is too large")
+    return value
 
 
 def _readable(annotation: Any) -> bool:

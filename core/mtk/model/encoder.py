@@ -11,6 +11,7 @@ import transformers
 from torch import Tensor, nn
 
 from mtk.errors import UsageError
+from mtk.files import is_directory
 from mtk.head import Encoding
 
 
@@ -79,12 +80,12 @@ def load_encoder(
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     source = source or name
-    if (Path(source) / "adapter_config.json").is_file():
+    if is_directory(source) and (Path(source) / "adapter_config.json").is_file():
         raise UsageError(
             f"The directory '{source}' holds an adapter, such as LoRA's, and not an encoder. Merge it into its encoder with "
             f"peft's merge_and_unload and save_pretrained, and give that directory."
         )
-    pickles = [p.name for p in Path(source).glob("pytorch_model*.bin")] if Path(source).is_dir() else []
+    pickles = [p.name for p in Path(source).glob("pytorch_model*.bin")] if is_directory(source) else []
     if pickles and not allow_pickle and not any(Path(source).glob("*.safetensors")):
         raise UsageError(
             f"The encoder '{name}' holds its weights as a pickle, {pickles[0]}, which can run code of whoever made it. If "
@@ -129,7 +130,7 @@ def _check_weights(name: str, backbone: nn.Module, loading: Mapping[str, Any]) -
 
 
 def _why_not(name: str, source: str, error: Exception, hint: str) -> str:
-    if Path(source).is_dir():
+    if is_directory(source):
         return f"The directory '{source}' holds no encoder that transformers {transformers.__version__} reads: {error}"
     return (
         f"The encoder '{name}' is no directory here, and it could not be taken from the hub as '{source}': "

@@ -91,15 +91,17 @@ class Model(nn.Module):
             device=self.device,
         )
 
-    def predict_split(self, task: str, tokens: TokenizedSplit) -> Tensor:
-        """The task's predictions [n] on the host, in the order of the split."""
-        return self._over_split(task, tokens, lambda done: None, losses=False)[0]
+    def predict_split(
+        self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object] = lambda done: None
+    ) -> Tensor:
+        """The task's predictions [n] on the host, in the order of the split. `progressed` hears after every batch how many
+        examples are done."""
+        return self._over_split(task, tokens, progressed, losses=False)[0]
 
     def evaluate_split(
         self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object] = lambda done: None
     ) -> tuple[Tensor, float]:
-        """The same for a split with labels, and the mean loss of its logits, without a head's own losses. `progressed` hears
-        after every batch how many examples are done."""
+        """The same for a split with labels, and the mean loss of its logits, without a head's own losses."""
         return self._over_split(task, tokens, progressed, losses=True)
 
     @torch.no_grad()
@@ -127,8 +129,15 @@ class Model(nn.Module):
             )
         return predictions, loss / max(1, len(tokens))
 
-    def predict(self, task: str, texts: Sequence[str] | Sequence[tuple[str, str]]) -> list[str | float]:
-        """The task's prediction for each text, or for each pair of texts: a label, or a score.
+    def predict(
+        self,
+        task: str,
+        texts: Sequence[str] | Sequence[tuple[str, str]],
+        *,
+        progressed: Callable[[int], object] = lambda done: None,
+    ) -> list[str | float]:
+        """The task's prediction for each text, or for each pair of texts: a label, or a score. `progressed` hears after
+        every batch how many texts are done.
 
         Raises UsageError for an unknown task, or for texts where the task takes pairs and the other way round.
         """
@@ -141,7 +150,7 @@ class Model(nn.Module):
             raise UsageError(f"Task '{task}' takes {'pairs of texts' if known.pair else 'single texts'}.")
         columns = tuple(map(list, zip(*texts, strict=True))) if known.pair else (list(texts),)
         split = Split([str(i) for i in range(len(texts))], columns, None, Path())  # type: ignore[arg-type]
-        return [known.kind.value(p) for p in self.predict_split(task, self.tokenize(task, split)).tolist()]
+        return [known.kind.value(p) for p in self.predict_split(task, self.tokenize(task, split), progressed).tolist()]
 
     def _encode(self, batch: Batch, gradient_scale: Tensor | None) -> list[Encoding]:
         return [self.encoder(reading.inputs, gradient_scale) for reading in batch.readings]

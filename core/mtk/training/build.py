@@ -50,8 +50,10 @@ def build_training(
     training: Mapping[str, Split],
     device: torch.device,
     report: Callable[[Progress], object],
+    prepare: Callable[[str], object] = lambda stage: None,
 ) -> Training:
-    """Everything is made, and made to take a step once, so that a plugin that breaks its promise does so here."""
+    """Everything is made, and made to take a step once, so that a plugin that breaks its promise does so here. `prepare`
+    hears of what takes its time."""
     config = plan.config
     combiner = build_combiner(plan)
     recipe = Recipe(plan.sampler, plan.optimizer, plan.schedule, plan.ema_decay)
@@ -62,6 +64,7 @@ def build_training(
         uses_host=combiner.uses_host,
         unrecordable=None if is_recordable(plan.optimizer.cls) else plan.optimizer.text,
     )
+    prepare(f"loading the encoder {plan.encoder.name}")
     encoder = load_encoder(
         plan.encoder.name,
         config.pooling,
@@ -76,8 +79,10 @@ def build_training(
     model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length, config.seed).to(device)
     notes = take_heads(model, heads, Path(config.from_run)) if config.from_run else []
     model.autocast = autocast_of(config.precision)
+    prepare("tokenizing")
     dev = {name: model.tokenize(name, d.dev) for name, d in data.items()}
     train = {name: model.tokenize(name, split) for name, split in training.items()}
+    prepare("a dry run")
     plain = why_plain(encoder.backbone, next(iter(train.values())).names)
     engine = Engine(model, combiner.to(device), packed=plain is None, clip_norm=config.clip_norm, cosines=config.cosines)
     sizes = {name: t.batch_size for name, t in plan.tasks.items()}

@@ -19,7 +19,7 @@ import safetensors.torch
 from mtk.config import Precision
 from mtk.engine.device import autocast_of, choose_device, choose_precision
 from mtk.errors import DataError, UsageError
-from mtk.files import digest, read_file, standing, write_directory
+from mtk.files import digest, is_directory, read_file, standing, write_directory
 from mtk.host.part import Part
 from mtk.host.registry import Registry
 from mtk.host.spec import Spec
@@ -145,6 +145,8 @@ def _fill_head(model: Model, task: str, directory: Path, head: HeadCard, part: P
 
 def _verified(path: Path) -> tuple[Path, Card]:
     """The directory of the model of a run, and its card, when every file in it was found to be as it was saved."""
+    if not is_directory(path):
+        raise DataError(f"{path} holds no model: it is no directory. Give a run's.")
     directory = path if (path / CARD).is_file() else standing(path / "model")
     card = _read_card(directory)
     for name, checksum in _checksums(directory, card).items():

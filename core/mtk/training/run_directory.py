@@ -37,6 +37,7 @@ try:
 except ImportError:  # where there are no such locks, as on Windows
     fcntl = None  # type: ignore[assignment]
 
+LONGEST_NAME = 200  # of a directory that has no name given; file systems take 255
 METRICS, LOCK = "metrics.jsonl", ".lock"
 
 
@@ -54,10 +55,14 @@ class RunDirectory:
         """`out`, or a new name under `runs/` of the time and the plan's parts. Raises UsageError if `out` is there
         already."""
         if out is not None:
-            if Path(out).exists():
+            try:
+                is_there = Path(out).exists()
+            except OSError as error:
+                raise UsageError(f"--out {out} cannot be a directory: {error.strerror}.") from None
+            if is_there:
                 raise UsageError(f"--out {out} exists already. Choose another name, or remove it first.")
             return cls([Path(out)], plan)
-        name = "-".join([datetime.now().strftime("%Y%m%d-%H%M%S"), *plan.title])
+        name = "-".join([datetime.now().strftime("%Y%m%d-%H%M%S"), *plan.title])[:LONGEST_NAME]
         return cls(chain([Path("runs", name)], (Path("runs", f"{name}-{number}") for number in count(2))), plan)
 
     @classmethod
