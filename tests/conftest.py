@@ -22,6 +22,9 @@ settings.load_profile("mtk")
 
 _SHARED = Path(__file__).parents[2] / "shared" / "nltk_data"
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many processes as cores, and no threads that wait for one another
+
 if _SHARED.is_dir():
     os.environ.setdefault("NLTK_DATA", str(_SHARED))  # read by NLTK when it is imported, here and in subprocesses
 

@@ -200,7 +200,7 @@ def command(
                 "average": result.best.average if result.best else None,
                 "epochs": result.epochs,
                 "steps": result.steps,
-                "stopped": result.stopped,
+                **({"stopped": result.stopped} if result.stopped else {}),
                 "seconds": result.seconds,
                 "examples_per_second": result.examples_per_second,
             }

@@ -33,7 +33,7 @@ def test_every_field_has_a_flag() -> None:
 def test_help_states_the_defaults_of_the_configuration() -> None:
     text = " ".join(invoke("run", "--help").output.split())
     for field in msgspec.structs.fields(RunConfig):
-        if field.default not in (None, msgspec.NODEFAULT) and field.default is not False:
+        if field.default not in (None, "", msgspec.NODEFAULT) and field.default is not False:
             assert f"[default: {str(field.default).removeprefix('multitask-toolkit/')}]" in text
 
 

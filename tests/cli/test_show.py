@@ -15,8 +15,8 @@ def test_show_tells_options_paper_and_origin() -> None:
     text = invoke("show", "linear").stdout
     assert "mtk_heads.linear:Linear, from plugin heads of multitask-toolkit" in text
     assert re.search(r"dropout +float, ≥ 0, < 1 +0.1", text)
-    (card,) = json.loads(invoke("show", "multitask-toolkit/linear", "--json").stdout)
-    assert card["kind"] == "head"
+    card, schedule = json.loads(invoke("show", "multitask-toolkit/linear", "--json").stdout)  # the name is of both kinds
+    assert (card["kind"], schedule["kind"]) == ("head", "schedule")
     assert {"name": "dropout", "type": "float, ≥ 0, < 1", "default": 0.1, "required": False} in card["options"]
 
 

@@ -80,7 +80,7 @@ def test_a_directory_without_an_encoder_says_so(tmp_path: Path) -> None:
     assert result.stderr.startswith(f"error: The directory '{tmp_path}' holds no encoder that transformers")
 
 
-@pytest.mark.parametrize("name", ["linear", "pcgrad", "tensorboard"])
+@pytest.mark.parametrize("name", ["cnn", "pcgrad", "tensorboard"])
 def test_only_encoders_have_properties(name: str) -> None:
     (card,) = json.loads(show(name, "--json").stdout)
     assert card["properties"] == {}

@@ -26,7 +26,7 @@ from mtk.model.multitask import Model
 from mtk.plan import RunPlan
 from mtk.training.build_model import build_model
 from mtk.training.checkpoint import take_heads
-from mtk.training.dry_run import dry_run
+from mtk.training.dry_run import check_turns, dry_run
 from mtk.training.optimizer import freeze_layers
 from mtk.training.trainer import Recipe, Trainer
 
@@ -86,6 +86,7 @@ def build_training(
     plain = why_plain(encoder.backbone, next(iter(train.values())).names)
     engine = Engine(model, combiner.to(device), packed=plain is None, clip_norm=config.clip_norm, cosines=config.cosines)
     sizes = {name: t.batch_size for name, t in plan.tasks.items()}
+    check_turns(combiner, train)
     trainer = Trainer(engine, train, sizes, config, recipe, report=report, record=record)
     further = list(trainer.sampling.seen_together(trainer.turns, trainer.steps, trainer.epoch_count))
     dry_run(model, build_combiner(plan).to(device), train, packed=plain is None, further=further)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 
@@ -31,10 +31,7 @@ def dry_run(
 
     Raises UsageError, naming the part, if one fails, or gives a wrong shape or what is not finite.
     """
-    with calling(combiner, "turns"):
-        turns = combiner.turns()
-        if not (turns and all(turn and set(turn) <= train.keys() and len(set(turn)) == len(turn) for turn in turns)):
-            raise broken(combiner, "turns", f"its turns are {turns}, and the tasks {', '.join(train)}")
+    turns = check_turns(combiner, train.keys())
     engine = Engine(model, combiner, packed=packed)
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
@@ -55,6 +52,15 @@ def dry_run(
                 model(task, tokens.batch(range(min(EXAMPLES, len(tokens)))))
     for buffer, before in buffers:
         buffer.copy_(before)
+
+
+def check_turns(combiner: Combiner, tasks: Collection[str]) -> list[tuple[str, ...]]:
+    """The turns of a combiner. Raises UsageError, naming it, unless each has some of the tasks, and none of them twice."""
+    with calling(combiner, "turns"):
+        turns = combiner.turns()
+        if not (turns and all(turn and set(turn) <= set(tasks) and len(set(turn)) == len(turn) for turn in turns)):
+            raise broken(combiner, "turns", f"its turns are {turns}, and the tasks {', '.join(tasks)}")
+    return turns
 
 
 def _step(engine: Engine, train: Mapping[str, TokenizedSplit], tasks: Sequence[str]) -> None:
