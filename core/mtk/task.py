@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from mtk.file_form import FileForm
 from mtk.metrics import accuracy, f1, macro_f1, pearson, spearman
 
 if TYPE_CHECKING:
@@ -127,16 +128,15 @@ class Regression(msgspec.Struct, frozen=True, tag_field="kind", tag="regression"
 Kind: TypeAlias = Classification | Binary | Regression
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model must know of a task to predict it, and a file must have to be read for it. A head that names `task` in
-    its constructor is given this."""
+class Task(FileForm, frozen=True, kw_only=True):
+    """What a model must know of a task to predict it, and a file must have to be read for it: its columns, and the form that
+    the task's files have. A head that names `task` in its constructor is given this."""
 
     name: str
     kind: Kind
     text: tuple[str, ...]  # the columns of the texts: one, or two for a pair
     label: str  # the column of the label
     id: str | None = None  # the column of the ids; rows are numbered where there is none
-    separator: str | None = None  # of a delimited file, if its suffix does not say (.csv a comma, .tsv a tab)
     prediction: str = "prediction"  # the header over predictions in a written file
 
     @property
