@@ -22,7 +22,7 @@ class FileForm(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.encoding is not None:
             try:
-                text = codecs.lookup(self.encoding)._is_text_encoding  # type: ignore[attr-defined]
+                text = codecs.lookup(self.encoding)._is_text_encoding
             except (LookupError, ValueError):
                 text = False
             if not text:
@@ -44,7 +44,7 @@ class FileForm(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this stands where there is no label: nothing, or one of `unlabelled`, of which -1 is -1.0 too."""
         return not text or any(text == none or _equal(text, none) for none in self.unlabelled or ())
 
-    def label(self, text: str) -> str:
+    def named(self, text: str) -> str:
         """The task's name for a label of the file."""
         names = self.map or {}
         return names.get(text) or next((name for old, name in names.items() if fnmatchcase(text, old)), text)

@@ -37,6 +37,10 @@ class Classification(msgspec.Struct, frozen=True, tag_field="kind", tag="classif
         """logits [n, k] -> class indices [n]."""
         return logits.argmax(dim=-1).float()
 
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """logits [n, k] -> the probability of each label [n, k]."""
+        return logits.softmax(dim=-1)
+
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
         return {"accuracy": accuracy(predictions, labels), "macro_f1": macro_f1(predictions, labels)}
 
@@ -70,6 +74,10 @@ class Binary(msgspec.Struct, frozen=True, tag_field="kind", tag="binary"):
     def predict(self, logits: Tensor) -> Tensor:
         """logits [n, 1] -> 0 or 1 [n]."""
         return (logits.squeeze(-1) > 0).float()
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """logits [n, 1] -> the probability of no and of yes [n, 2]."""
+        return (logits * logits.new_tensor([-1.0, 1.0])).sigmoid()
 
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
         return {"accuracy": accuracy(predictions, labels), "f1": f1(predictions, labels)}
@@ -107,6 +115,9 @@ class Regression(msgspec.Struct, frozen=True, tag_field="kind", tag="regression"
         """logits [n, 1] -> scores [n]."""
         return self.low + (self.high - self.low) * logits.squeeze(-1).sigmoid()
 
+    def probabilities(self, logits: Tensor) -> None:
+        """A score has none."""
+
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
         return {"pearson": pearson(predictions, labels), "spearman": spearman(predictions, labels)}
 
@@ -137,7 +148,7 @@ class Task(FileForm, frozen=True, kw_only=True):
     text: tuple[str, ...]  # the columns of the texts: one, or two for a pair
     label: str  # the column of the label
     id: str | None = None  # the column of the ids; rows are numbered where there is none
-    prediction: str = "prediction"  # the header over predictions in a written file
+    prediction: str | None = None  # what the course CS224N calls it in the files that a run writes as the course reads them
 
     @property
     def pair(self) -> bool:

@@ -46,6 +46,8 @@ def augment_file(
     if out.suffix.lower() != suffix_of(source):
         raise UsageError(f"{out} will be in the format of {source}: let its name end in '{suffix_of(source)}' too.")
     format = format_of(source, form) or "plain"
+    if source.is_dir():
+        raise DataError(f"{source}: it cannot be read: Is a directory.")
     if format in ("parquet", "arrow"):
         raise UsageError(f"{source}: there is no writing of {format}. Save it as .csv or .jsonl first.")
     rows = _rows(source, form, format)
@@ -90,7 +92,7 @@ def _text_columns(source: Path, known: Sequence[str], asked: Sequence[str] | Non
             raise UsageError(f"{source} has no column '{column}'. {nearest(column, filter(None, known))}")
     texts = list(dict.fromkeys(asked)) if asked else [column for column in _TEXT_COLUMNS if column in known]
     if not texts:
-        columns = ", ".join(filter(None, known))
+        columns = ", ".join(name for number, name in enumerate(known, start=1) if name != f"#{number}")
         raise UsageError(f"Which columns of {source} are text? Name them with --column; it has {columns}.")
     return texts
 

@@ -155,8 +155,8 @@ def _lines(path: Path, encoding: str | None) -> Iterator[str]:
 
 def _binary(path: Path) -> DataError:
     return DataError(
-        f"{path}: this is a binary file or UTF-16; a table of text is needed, and `encoding` names its encoding if that is not "
-        f"UTF-8."
+        f"{path}: this is a binary file or UTF-16; a table of text is needed, and `encoding` names its encoding if it is "
+        f"not UTF-8."
     )
 
 
@@ -197,7 +197,7 @@ def delimited(
     """
     ordinary = form.quote == "none"
     csv.field_size_limit(LONGEST_LINE)
-    quoting = csv.QUOTE_NONE if ordinary else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if ordinary else csv.QUOTE_MINIMAL
     lines = (_BARE_RETURN.sub(_RETURN, line) for line in _rows_of_returns(lines))
     header = list(form.columns or ())
     first = True
@@ -347,6 +347,15 @@ def _saved(path: Path, arrow: Any) -> Iterator[Any]:
     for file in files:
         with arrow.memory_map(str(file)) as source, arrow.ipc.open_stream(source) as stream:
             yield from stream
+
+
+def csv_of(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as RFC 4180 has it."""
+    file = io.StringIO(newline="")
+    table = csv.writer(file)
+    table.writerow(header)
+    table.writerows(rows)
+    return file.getvalue()
 
 
 def has(fields: Mapping[str, Any], column: str) -> bool:

@@ -27,6 +27,7 @@ BadRows: TypeAlias = Literal["error", "skip"]
 # A label that is none of the task's, in so many rows and in such a share of them, is no slip of the pen: to skip its rows
 # would be to train on another task than the file's.
 SYSTEMATIC_ROWS, SYSTEMATIC_SHARE = 2, 0.05
+_NONE = ("-", "-1", "?", "nan", "null", "none", "n/a", "na", "unknown")  # what people write where there is no label
 MOST_SKIPPED = 0.5  # of the rows; beyond it the file is another one than was thought
 
 _ADVICE = {
@@ -170,7 +171,7 @@ class _Reading:
         if self.form.is_unlabelled(text):
             return math.nan
         try:
-            return self.task.kind.read_label(self.form.label(text))
+            return self.task.kind.read_label(self.form.named(text))
         except ValueError:
             if text in self.unknown or len(self.unknown) < 1000:
                 self.unknown[text] += 1
@@ -195,7 +196,8 @@ class _Reading:
 
     def _systematic(self) -> str:
         """Why the bad rows may not be left out, if they may not: what they have in common, and what to do."""
-        for label, count in self.unknown.most_common(1):
+        labels = [(label, count) for label, count in self.unknown.most_common() if label.lower() not in _NONE]
+        for label, count in labels[:1]:
             if self._shifted() or (count >= SYSTEMATIC_ROWS and count >= SYSTEMATIC_SHARE * self.rows):
                 return self._hint() or (
                     f"The label '{label}' stands in {count:,} of {self.rows:,} rows: without them it would be another task. "

@@ -53,7 +53,7 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
     text: str | Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=2)]
     label: str
     id: str | None = None
-    prediction: str = "prediction"
+    prediction: str | None = None
     train: File | SplitFiles
     dev: File | SplitFiles | float  # or a share of the training files
     test: File | SplitFiles | None = None
@@ -99,13 +99,14 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
         except DataError as error:
             raise self._explained(error) from None
 
-    def read(self, name: str, split: SplitName, *, bad_rows: BadRows, seed: int) -> Split:
-        """One split, as its own files have it, or its part of the training files. Raises DataError."""
+    def read(self, name: str, split: SplitName, *, bad_rows: BadRows, seed: int, form: FileForm | None = None) -> Split:
+        """One split, as its own files have it, or its part of the training files; `form` comes before what the table says.
+        Raises DataError."""
         files = getattr(self, split)
         of_train = split == "train" or isinstance(files, float | int)
         if of_train:
             files = self.train
-        form = files.form if isinstance(files, SplitFiles) else None
+        form = (form or FileForm()).over(files.form if isinstance(files, SplitFiles) else FileForm())
         try:
             read = read_split(self.paths(split), self.task(name), labelled=split != "test", bad_rows=bad_rows, form=form)
         except DataError as error:
