@@ -189,8 +189,8 @@ def _text(value: Any) -> str:
 
 
 def _label_column(columns: dict[str, list[str]]) -> str:
-    """That of a usual name; or else one of numbers with a fraction; or else the last of those with the fewest values, if it is
-    no text."""
+    """That of a usual name; or else one of numbers with a fraction; or else the last of those with the fewest values, if
+    it is no text."""
     named = [column for column in columns if re.fullmatch(_LABELS, column.rpartition(".")[2], re.IGNORECASE)]
     named = [column for column in named if len(set(columns[column])) > 1] or named
     if named:
