@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from mtk import MtkError
-from mtk_cli import augment, check, evaluate, foreign, listing, new, predict, run, show
+from mtk_cli import augment, check, evaluate, foreign, listing, new, predict, run, show, tasks
 from mtk_cli.escape import Warnings, say, shortened, visible
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def cli() -> None:
     """
 
 
-for module in (run, listing, show, evaluate, predict, augment, new, check):
+for module in (run, listing, show, tasks, evaluate, predict, augment, new, check):
     cli.add_command(module.command)
 
 

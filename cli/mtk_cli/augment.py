@@ -7,8 +7,10 @@ from random import Random
 
 import click
 
+from mtk.file_form import FileForm
 from mtk_cli.completion import parts
 from mtk_cli.escape import say
+from mtk_cli.file_form import form_options
 
 
 @click.command("augment")
@@ -24,7 +26,8 @@ from mtk_cli.escape import say
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--column", "columns", multiple=True, help="A column to change; give it again for another.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed writes the same file.")
-def command(file: Path, spec: str, out: Path, columns: tuple[str, ...], seed: int) -> None:
+@form_options
+def command(file: Path, spec: str, out: Path, columns: tuple[str, ...], seed: int, form: FileForm) -> None:
     """Write a file with changed copies of its rows."""
     from mtk.data.augmented_file import augment_file
     from mtk.host.registry import Registry
@@ -32,5 +35,5 @@ def command(file: Path, spec: str, out: Path, columns: tuple[str, ...], seed: in
     part = Registry().part("augmenter", spec)
     augmenter = part.build()
     copies = part.framework["copies"] or augmenter.copies
-    read, written = augment_file(file, out, augmenter, copies, Random(seed), columns or None)
+    read, written = augment_file(file, out, augmenter, copies, Random(seed), columns or None, form)
     say(f"{out}: {written:,} rows from {read:,} of {file}")

@@ -253,8 +253,9 @@ def setup(plan: Plan) -> Listing:
 
 
 def skipped(plan: Plan) -> Iterable[str]:
-    """The rows left out: how many, and the first of them."""
+    """The rows left out: how many, and the first of them; and what else is to be said of a task's rows."""
     for task in plan.tasks:
+        yield from task.notes
         if task.skipped:
             yield f"{task.name}: {_count(len(task.skipped), 'bad row')} left out"
             yield from (f"  {row}" for row in task.skipped[:SKIPPED_SHOWN])

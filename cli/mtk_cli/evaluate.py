@@ -8,7 +8,9 @@ from typing import Literal
 import click
 
 from mtk.config import Precision
+from mtk.file_form import FileForm
 from mtk_cli.completion import parts, runs
+from mtk_cli.file_form import form_options
 from mtk_cli.json_output import json_option, print_json
 from mtk_cli.settings import value
 
@@ -22,6 +24,7 @@ from mtk_cli.settings import value
 @click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16", help="As in the run unless given.")
 @click.option("--bad-rows", type=value("bad_rows"), metavar="error|skip", help="As in the run unless given.")
+@form_options
 @json_option("Print one JSON object.")
 def command(
     run: Path,
@@ -30,6 +33,7 @@ def command(
     device: str,
     precision: Precision | None,
     bad_rows: Literal["error", "skip"] | None,
+    form: FileForm,
     as_json: bool,
 ) -> None:
     """Evaluate the model in the directory RUN."""
@@ -40,7 +44,14 @@ def command(
 
     with Rows(f"evaluating {split}", is_shown=not as_json) as rows:
         metrics = evaluate(
-            run, data=data, split=split, device=device, precision=precision, bad_rows=bad_rows, progress=rows.done
+            run,
+            data=data,
+            split=split,
+            device=device,
+            precision=precision,
+            bad_rows=bad_rows,
+            progress=rows.done,
+            form=form,
         )
     if as_json:
         print_json({"run": str(run), "split": split, "metrics": metrics, "average": average(metrics)})

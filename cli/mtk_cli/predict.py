@@ -1,54 +1,119 @@
-"""`mtk predict`: a finished run's answer to each line of a file or of standard input."""
+"""`mtk predict`: a finished run's answer to each row of a file or of standard input."""
 
 from __future__ import annotations
 
 import sys
-from io import TextIOWrapper
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mtk import UsageError
 from mtk.config import Precision
 from mtk.errors import nearest
+from mtk.file_form import FileForm
 from mtk_cli.completion import runs, tasks_of_run
 from mtk_cli.escape import visible
+from mtk_cli.file_form import form_options
 from mtk_cli.json_output import json_option, print_json
 from mtk_cli.settings import value
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mtk.task import Task
 
 
 @click.command("predict")
 @click.argument("run", type=click.Path(path_type=Path), shell_complete=runs)
 @click.argument("task", shell_complete=tasks_of_run)
 @click.argument("file", default="-", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--probabilities", is_flag=True, help="The probability of each label too; prints CSV.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write to a new file: .csv, or .jsonl for JSON Lines.")
 @click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16", help="As in the run unless given.")
+@form_options
 @json_option("Print a JSON object a line, with the id.")
-def command(run: Path, task: str, file: Path, device: str, precision: Precision | None, as_json: bool) -> None:
+def command(
+    run: Path,
+    task: str,
+    file: Path,
+    probabilities: bool,
+    out: Path | None,
+    device: str,
+    precision: Precision | None,
+    form: FileForm,
+    as_json: bool,
+) -> None:
     """Predict a task for each text of a file.
 
-    The model is that of the directory RUN. FILE is a .csv, .tsv or .jsonl file with the task's columns, or text with an
-    example a line and a tab between the texts of a pair; standard input is such text.
+    The model is that of the directory RUN. FILE is a table or JSON with the task's columns (.csv, .tsv, .jsonl, .json,
+    .parquet, and .gz of them), or text (.txt) with an example a line and a tab between the texts of a pair; standard input
+    is such text. A prediction a line is printed, in the order of the rows; --out, --json and --probabilities add the ids.
     """
     import mtk
-    from mtk.data.reading import parse_lines, read_texts
+    from mtk.data.formats import csv_of
+    from mtk.data.reading import parse_stream, read_texts
+    from mtk.files import write_file
     from mtk_cli.console import Rows
 
+    if out is not None:
+        _check_out(out)
     model = mtk.load(run, device=device, precision=precision)
     if task not in model.tasks:
         raise UsageError(f"{run} has no task '{task}'. {nearest(task, model.tasks)}")
     asked = model.tasks[task]
+    if probabilities and not asked.labels:
+        raise UsageError(f"--probabilities: task '{task}' predicts a score, which has none.")
     if str(file) == "-":
-        # not sys.stdin itself: in some locales it lets bytes pass that are no UTF-8
-        split = parse_lines(TextIOWrapper(sys.stdin.buffer, encoding="utf-8"), asked, Path("standard input"))
+        split = parse_stream(sys.stdin.buffer, asked, Path("standard input"), form)
     else:
-        split = read_texts(file, asked)
-    texts = list(zip(*split.texts, strict=True)) if asked.pair else split.texts[0]
-    with Rows(f"predicting {task}", total=len(texts)) as rows:
-        predictions = model.predict(task, texts, progressed=rows.done)
-    escaped = visible if sys.stdout.isatty() else str  # a file or a program gets the label as it is
-    for row, prediction in zip(split.ids, predictions, strict=True):
-        if as_json:
-            print_json({"id": row, "prediction": prediction}, on_one_line=True)
+        split = read_texts(file, asked, form)
+    with Rows(f"predicting {task}", total=len(split)) as rows:
+        tokens = model.tokenize(task, split)
+        predicted, likely = model.probabilities_of_split(task, tokens, progressed=rows.done)
+    records = list(_records(asked, split.ids, predicted, likely if probabilities else None))
+    if as_json or (out and out.suffix.lower() in (".jsonl", ".json")):
+        if out is None:
+            for record in records:
+                print_json(record, on_one_line=True)
         else:
-            click.echo(escaped(prediction) if isinstance(prediction, str) else f"{prediction:.4f}")
+            write_file(out, b"".join(_line(record) for record in records))
+    elif out or probabilities:
+        header = ["id", "prediction", *([f"probability of {label}" for label in asked.labels] if probabilities else [])]
+        cells = [[r["id"], r["prediction"], *r.get("probabilities", {}).values()] for r in records]
+        content = csv_of(header, cells)
+        if out:
+            write_file(out, content.encode())
+        else:
+            click.echo(content, nl=False)
+    else:
+        escaped = visible if sys.stdout.isatty() else str  # a file or a program gets the label as it is
+        for record in records:
+            value = record["prediction"]
+            click.echo(escaped(value) if isinstance(value, str) else f"{value:.4f}")
+
+
+def _records(task: Task, ids: list[str], predicted: Tensor, likely: Tensor | None) -> Iterator[dict[str, Any]]:
+    """What is said of each row: its id, its prediction, and the probability of each label where that is asked for."""
+    for number, (row, prediction) in enumerate(zip(ids, predicted.tolist(), strict=True)):
+        record: dict[str, Any] = {"id": row, "prediction": task.kind.value(prediction)}
+        if likely is not None:
+            record["probabilities"] = dict(zip(task.labels, likely[number].tolist(), strict=True))
+        yield record
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    import msgspec
+
+    return msgspec.json.encode(record) + b"\n"
+
+
+def _check_out(out: Path) -> None:
+    if out.suffix.lower() not in (".csv", ".jsonl", ".json"):
+        raise UsageError(f"--out {out}: predictions are written as .csv or as .jsonl; let its name end so.")
+    if out.exists():
+        raise UsageError(f"--out {out} exists already. Delete it, or write to another file.")
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no directory {out.parent}.")

@@ -27,6 +27,7 @@ class PlannedTask(msgspec.Struct, frozen=True, kw_only=True):
     dev: int
     test: int
     skipped: list[str]  # one "file:line: reason" for each bad row left out
+    notes: list[str] = []  # what else somebody should know of its rows: how many have no label, or were drawn
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,16 +6,17 @@ before.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
 from mtk.config import Precision, RunConfig, check, read_config
-from mtk.data.split import Split
-from mtk.data.tasks_toml import read_layout, read_task
-from mtk.errors import DataError, UsageError, nearest
+from mtk.data.tasks_toml import read_task
+from mtk.errors import UsageError
 from mtk.events import Preparation, Result
+from mtk.file_form import FileForm
 from mtk.host.registry import PACKAGE, Registry
 from mtk.metrics import Metrics
 from mtk.plan import find_data, plan_run
@@ -67,7 +68,10 @@ def run(
         hearing.tell("mtk_run_preparing", preparation=Preparation(stage))
 
     prepare(f"reading {len(plan.tasks)} tasks")
-    data = {name: read_task(name, t.files, bad_rows=plan.config.bad_rows, limit=t.limit) for name, t in plan.tasks.items()}
+    data = {
+        name: read_task(name, t.files, bad_rows=plan.config.bad_rows, limit=t.limit, seed=plan.config.seed)
+        for name, t in plan.tasks.items()
+    }
     if any(t.augmenter for t in plan.tasks.values()):
         prepare("augmenting")
     training = augment(plan, data)
@@ -112,32 +116,25 @@ def evaluate(
     precision: Precision | None = None,
     bad_rows: Literal["error", "skip"] | None = None,
     progress: Callable[[int, int], object] | None = None,
+    form: FileForm | None = None,
 ) -> Metrics:
     """The metrics of a run's model on a split of the data that it was trained on, or of other data with the same tasks; in
-    the precision of the run, or another one. `progress` is told how many rows are done, and of how many."""
+    the precision of the run, or another one. `form` says what the files are like where
+    tasks.toml does not. `progress` is told how many rows are done, and of how many.
+
+    Rows and tasks that are not scored are said to the logger `mtk`."""
     from mtk.engine.device import out_of_memory_explained
     from mtk.training import checkpoint
     from mtk.training.evaluation import evaluate_splits
+    from mtk.training.scored import read_scored
 
     config = check(read_config(Path(path) / "config.toml"))
     registry = Registry()
+    root = find_data(data or config.data, registry)
     model = checkpoint.load(path, device=device, precision=precision, registry=registry)
-    layout = read_layout(find_data(data or config.data, registry))
-    found = {name: read_task(name, files, bad_rows=bad_rows or config.bad_rows) for name, files in layout.items()}
-    splits: dict[str, Split] = {}
-    for name in model.tasks:
-        if name not in found:
-            raise UsageError(f"The data has no task '{name}'. {nearest(name, found)}")
-        if found[name].task.kind != model.tasks[name].kind:
-            raise UsageError(
-                f"Task '{name}' is {found[name].task.kind} in the data, and the model was trained on "
-                f"{model.tasks[name].kind}."
-            )
-        chosen = getattr(found[name], split)
-        if chosen is not None and chosen.labels is not None:
-            splits[name] = chosen
-    if not splits:
-        raise DataError(f"No task has a {split} split with labels.")
+    splits, notes = read_scored(model, root, split, bad_rows=bad_rows or config.bad_rows, seed=config.seed, form=form)
+    for note in notes:
+        logging.getLogger("mtk").warning(note)
     with out_of_memory_explained():
         tokens = {name: model.tokenize(name, chosen) for name, chosen in splits.items()}
         rows, done = sum(map(len, tokens.values())), dict.fromkeys(tokens, 0)

@@ -96,6 +96,8 @@ def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
     DataError for a directory of tasks with anything wrong in it."""
     check_names(config, registry)
     layout = read_layout(find_data(config.data, registry))
+    for files in layout.values():
+        files.check()
     names = list(layout)
     heads = _by_task("heads", config.heads, names)
     augmenters = _by_task("augment", config.augment, names)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from mtk.file_form import FileForm
 from mtk.metrics import accuracy, f1, macro_f1, pearson, spearman
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ class Classification(msgspec.Struct, frozen=True, tag_field="kind", tag="classif
     def predict(self, logits: Tensor) -> Tensor:
         """logits [n, k] -> class indices [n]."""
         return logits.argmax(dim=-1).float()
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """logits [n, k] -> the probability of each label [n, k]."""
+        return logits.softmax(dim=-1)
 
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
         return {"accuracy": accuracy(predictions, labels), "macro_f1": macro_f1(predictions, labels)}
@@ -69,6 +74,10 @@ class Binary(msgspec.Struct, frozen=True, tag_field="kind", tag="binary"):
     def predict(self, logits: Tensor) -> Tensor:
         """logits [n, 1] -> 0 or 1 [n]."""
         return (logits.squeeze(-1) > 0).float()
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """logits [n, 1] -> the probability of no and of yes [n, 2]."""
+        return (logits * logits.new_tensor([-1.0, 1.0])).sigmoid()
 
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
         return {"accuracy": accuracy(predictions, labels), "f1": f1(predictions, labels)}
@@ -106,6 +115,9 @@ class Regression(msgspec.Struct, frozen=True, tag_field="kind", tag="regression"
         """logits [n, 1] -> scores [n]."""
         return self.low + (self.high - self.low) * logits.squeeze(-1).sigmoid()
 
+    def probabilities(self, logits: Tensor) -> None:
+        """A score has none."""
+
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
         return {"pearson": pearson(predictions, labels), "spearman": spearman(predictions, labels)}
 
@@ -127,17 +139,16 @@ class Regression(msgspec.Struct, frozen=True, tag_field="kind", tag="regression"
 Kind: TypeAlias = Classification | Binary | Regression
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model must know of a task to predict it, and a file must have to be read for it. A head that names `task` in
-    its constructor is given this."""
+class Task(FileForm, frozen=True, kw_only=True):
+    """What a model must know of a task to predict it, and a file must have to be read for it: its columns, and the form that
+    the task's files have. A head that names `task` in its constructor is given this."""
 
     name: str
     kind: Kind
     text: tuple[str, ...]  # the columns of the texts: one, or two for a pair
     label: str  # the column of the label
     id: str | None = None  # the column of the ids; rows are numbered where there is none
-    separator: str | None = None  # of a delimited file, if its suffix does not say (.csv a comma, .tsv a tab)
-    prediction: str = "prediction"  # the header over predictions in a written file
+    prediction: str | None = None  # what the course CS224N calls it in the files that a run writes as the course reads them
 
     @property
     def pair(self) -> bool:

@@ -25,6 +25,7 @@ def augment_split(split: Split, augmenter: Augmenter, copies: int, rng: Random) 
         None if split.labels is None else split.labels + [label for label in split.labels for _ in range(copies)],
         split.source,
         split.skipped,
+        split.notes,
     )
 
 

@@ -1,22 +1,34 @@
-"""From a file to a split: CSV, TSV or JSON Lines with labels, and plain text to predict.
+"""From files to a split: rows with labels, and plain text to predict.
 
 Reading is strict, and says `file:line: reason` of what it cannot read; the line is the one on which the row starts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
 
-from mtk.data.formats import SEPARATORS, Row, blank, delimited, field, json_lines, read_lines
+import msgspec
+
+from mtk.data import formats
+from mtk.data.formats import Row, decoded, format_of, has, read_lines, read_rows
 from mtk.data.split import Split
 from mtk.errors import DataError
-from mtk.task import Task
+from mtk.file_form import FileForm
+from mtk.task import Regression, Task
 
 BadRows: TypeAlias = Literal["error", "skip"]
 
-_SUFFIXES = (*SEPARATORS, ".jsonl")
+# A label that is none of the task's, in so many rows and in such a share of them, is no slip of the pen: to skip its rows
+# would be to train on another task than the file's.
+SYSTEMATIC_ROWS, SYSTEMATIC_SHARE = 2, 0.05
+_NONE = ("-", "-1", "?", "nan", "null", "none", "n/a", "na", "unknown")  # what people write where there is no label
+MOST_SKIPPED = 0.5  # of the rows; beyond it the file is another one than was thought
 
 _ADVICE = {
     "error": "Mend it, or leave such rows out with --bad-rows skip.",
@@ -25,28 +37,49 @@ _ADVICE = {
 }
 
 
-def read_split(path: Path, task: Task, *, labelled: bool, bad_rows: BadRows = "error") -> Split:
-    """The examples of a .csv, .tsv or .jsonl file in UTF-8, their texts without the white space around them.
+def read_split(
+    path: Path | Sequence[Path], task: Task, *, labelled: bool, bad_rows: BadRows = "error", form: FileForm | None = None
+) -> Split:
+    """The examples of a file, or of several one after the other, their texts without the white space around them. `form` is
+    what the files are like where it is not as the task has it.
 
-    Blank lines are no rows. With `labelled=False`, for a test file, labels are read if every row has one and are None
-    otherwise, and the column of ids may be missing. Rows without an id are numbered from 0 as they stand in the file.
+    Blank lines are no rows. What stands for no label (`unlabelled`) leaves a row out, which is counted in `Split.notes`.
+    With `labelled=False`, for a test file, such a row and one with an empty label are kept, their label NaN; the column of
+    the labels may be missing; and labels are None if no row has one. Rows without an id are numbered from 0 as they stand.
 
     `bad_rows="skip"` leaves out each row that cannot be read and notes it in `Split.skipped`. What hides where the next
     row starts (a broken quote, another encoding) or concerns every row (a missing column) is an error all the same, and
-    so is a file of which nothing remains. Raises DataError.
+    so is what would leave out more than half of the rows, or a label that the file has throughout. Raises DataError.
     """
-    needed = [*task.text, task.label, *([task.id] if task.id else [])] if labelled else task.text
-    rows = list(_rows(path, task, needed))
-    unlabelled = any(blank(fields.get(task.label)) for _, fields in rows if isinstance(fields, dict))
-    return _split(rows, path, task, labelled or not unlabelled, bad_rows)
+    paths = [path] if isinstance(path, Path) else list(path)
+    form = (form or FileForm()).over(task.form)
+    needed = [*task.text, task.label] if labelled else task.text
+    rows = chain.from_iterable(((p, *row) for row in read_rows(p, form, needed)) for p in paths)
+    reading = _Reading(task, form, "all" if labelled else "some")
+    for number, (source, line, fields) in enumerate(rows):
+        reading.take(number, f"{source}:{line}", fields)
+    source = paths[0] if len(paths) == 1 else paths[0].parent / ", ".join(p.name for p in paths)
+    return reading.split(source, bad_rows)
 
 
-def read_texts(source: Path, task: Task) -> Split:
-    """The texts of a file, without labels, to predict: of a .csv, .tsv or .jsonl as `read_split` reads it, of any other
-    as `parse_lines` does. Raises DataError."""
-    if source.suffix not in _SUFFIXES:
-        return parse_lines(read_lines(source), task, source)
-    return _split(_rows(source, task, task.text), source, task, False, "predict")
+def read_texts(source: Path, task: Task, form: FileForm | None = None) -> Split:
+    """The texts of a file, without labels, to predict: of a table as `read_split` reads it, of a .txt file or one without a
+    suffix as `parse_lines` does. `form` is what the file is like where it is not as the task has it. Raises DataError."""
+    asked = form or FileForm()
+    form = asked.over(task.form)
+    # What the task says of its own files makes no table of a text; what is asked of this file does.
+    as_named = format_of(source, asked)
+    if as_named is None and format_of(source, form) is None:
+        raise DataError(f"{formats.unknown(source)} Of text with an example a line, the name ends in .txt.")
+    if as_named == "plain" or as_named is None:
+        lines = read_lines(source, form.encoding)
+        first = next(lines)
+        lines = chain([first], lines)
+        if not _is_like_its_files(first, task):
+            return _predicted(_plain(lines, task, source), source, task, form)
+        separator = task.separator or ","
+        return _predicted(formats.delimited(lines, source, separator, task.text, form), source, task, form)
+    return _predicted(read_rows(source, form, task.text), source, task, form)
 
 
 def parse_lines(lines: Iterable[str], task: Task, source: Path) -> Split:
@@ -55,49 +88,187 @@ def parse_lines(lines: Iterable[str], task: Task, source: Path) -> Split:
     A blank line is an error, for dropping it would move the predictions below it. Raises DataError.
     """
     try:
-        return _split(_plain(lines, task), source, task, False, "predict")
+        return _predicted(_plain(lines, task, source), source, task, FileForm())
     except UnicodeDecodeError as error:  # of standard input, which is decoded while it is read
         raise DataError(f"{source}: this is not {error.encoding}: {error.reason}. Save it as UTF-8.") from None
 
 
-def _split(
-    rows: Iterable[Row], source: Path, task: Task, labelled: bool, bad_rows: Literal["error", "skip", "predict"]
-) -> Split:
-    split = Split([], tuple([] for _ in task.text), [] if labelled else None, source)
+def parse_stream(stream: BinaryIO, task: Task, source: Path, form: FileForm | None = None) -> Split:
+    """Standard input to predict: text as `parse_lines` reads it, or a table if `form` says what separates its columns, or
+    names them. Raises DataError."""
+    form = form or FileForm()
+    lines = decoded(stream, form.encoding)
+    if not form.separator and not form.columns:
+        return parse_lines(lines, task, source)
+    try:
+        rows = formats.delimited(lines, source, form.separator or ",", task.text, form)
+        return _predicted(rows, source, task, form)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{source}: this is not {error.encoding}: {error.reason}. `--encoding` names another.") from None
+
+
+def _predicted(rows: Iterable[Row], source: Path, task: Task, form: FileForm) -> Split:
+    reading = _Reading(task, form, "none")
     for number, (line, fields) in enumerate(rows):
+        reading.take(number, f"{source}:{line}", fields)
+    return reading.split(source, "predict")
+
+
+@dataclass
+class _Reading:
+    """What becomes of rows, one after the other."""
+
+    task: Task
+    form: FileForm
+    labels: Literal["all", "some", "none"]  # which rows must have a label: all; those that have one; or none is read
+    rows: int = 0
+    ids: list[str] = field(default_factory=list)
+    texts: tuple[list[str], ...] = ()
+    values: list[float] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    unlabelled: int = 0
+    numbered: int = 0  # rows without the id that the task has
+    unknown: Counter[str] = field(default_factory=Counter)  # labels that are none of the task's
+
+    def __post_init__(self) -> None:
+        self.texts = tuple([] for _ in self.task.text)
+
+    def take(self, number: int, where: str, fields: Mapping[str, Any] | str) -> None:
+        self.rows += 1
+        task = self.task
         try:
             if isinstance(fields, str):
                 raise ValueError(fields)
-            texts = [field(fields, column, str) for column in task.text]
-            label = task.kind.read_label(field(fields, task.label, str, int, float)) if labelled else None
-            row_id = field(fields, task.id, str, int) if task.id and (labelled or task.id in fields) else str(number)
+            texts = [formats.field(fields, column, str) for column in task.text]
+            value = self._label(fields)
+            named = task.id is not None and (has(fields, task.id))
+            row_id = formats.field(fields, task.id, str, int) if named and task.id else str(number)
         except ValueError as reason:
-            split.skipped.append(f"{source}:{line}: {reason}")
-            continue
-        split.ids.append(row_id)
-        for column, text in zip(split.texts, texts, strict=True):
+            self.skipped.append(f"{where}: {reason}")
+            return
+        self.numbered += task.id is not None and not named
+        if self.labels == "all" and math.isnan(value):
+            self.unlabelled += 1
+            return
+        self.ids.append(row_id)
+        self.values.append(value)
+        for column, text in zip(self.texts, texts, strict=True):
             column.append(text)
-        if split.labels is not None and label is not None:
-            split.labels.append(label)
 
-    if split.skipped and (bad_rows != "skip" or not split):
-        more = f" (and {len(split.skipped) - 1} more)" if len(split.skipped) > 1 else ""
-        raise DataError(f"{split.skipped[0]}{more}. {_ADVICE[bad_rows]}")
-    if not split:
-        raise DataError(f"{source}: there is not one row in it. Look whether this is the right file.")
-    return split
+    def _label(self, fields: Mapping[str, Any]) -> float:
+        column = self.task.label
+        if self.labels == "none":
+            return math.nan
+        if self.labels == "some" and not has(fields, column):
+            return math.nan
+        try:
+            text = formats.field(fields, column, str, int, float)
+        except ValueError:
+            empty = has(fields, column) and formats.blank(formats.find(fields, column))
+            if empty and (self.labels == "some" or "" in (self.form.unlabelled or ())):
+                return math.nan
+            raise
+        if self.form.is_unlabelled(text):
+            return math.nan
+        try:
+            return self.task.kind.read_label(self.form.named(text))
+        except ValueError:
+            if text in self.unknown or len(self.unknown) < 1000:
+                self.unknown[text] += 1
+            raise
+
+    def split(self, source: Path, bad_rows: Literal["error", "skip", "predict"]) -> Split:
+        """The split. Raises DataError for what may not be left out."""
+        if self.skipped and (bad_rows != "skip" or not self.ids or self._systematic()):
+            more = f" (and {len(self.skipped) - 1} more)" if len(self.skipped) > 1 else ""
+            hint = self._systematic() or self._hint()
+            advice = _ADVICE[bad_rows] if bad_rows != "skip" or not self.ids else ""
+            said = [f"{self.skipped[0]}{more}.", hint, "" if self._systematic() else advice]
+            raise DataError(" ".join(part for part in said if part))
+        if not self.ids and self.unlabelled:
+            raise DataError(
+                f"{source}: not one of its {self.unlabelled:,} rows has a label. Look whether this is the right file."
+            )
+        if not self.ids:
+            raise DataError(f"{source}: there is not one row in it. Look whether this is the right file.")
+        labels = None if all(map(math.isnan, self.values)) else self.values
+        return Split(self.ids, self.texts, labels, source, self.skipped, self._notes(source, labels))
+
+    def _systematic(self) -> str:
+        """Why the bad rows may not be left out, if they may not: what they have in common, and what to do."""
+        labels = [(label, count) for label, count in self.unknown.most_common() if label.lower() not in _NONE]
+        for label, count in labels[:1]:
+            if self._shifted() or (count >= SYSTEMATIC_ROWS and count >= SYSTEMATIC_SHARE * self.rows):
+                return self._hint() or (
+                    f"The label '{label}' stands in {count:,} of {self.rows:,} rows: without them it would be another task. "
+                    f"Name it in `labels`, `map` it to one of them, or say that it stands for no label: "
+                    f'`unlabelled = ["{label}"]`.'
+                )
+        if len(self.skipped) >= SYSTEMATIC_ROWS and self.ids and len(self.skipped) > MOST_SKIPPED * self.rows:
+            return f"{len(self.skipped):,} of {self.rows:,} rows are like that; look whether this is the right file."
+        return ""
+
+    def _shifted(self) -> bool:
+        """Whether the labels are numbered from 1 where the task's are from 0."""
+        labels = self.task.labels
+        if not labels or labels != tuple(str(i) for i in range(len(labels))):
+            return False
+        return _index_of(self.unknown) == {len(labels)} and 0.0 not in self.values
+
+    def _hint(self) -> str:
+        if not self.unknown or isinstance(self.task.kind, Regression):
+            return ""
+        if self._shifted():
+            names = ", ".join(f'"{i}"' for i in range(1, len(self.task.labels) + 1))
+            return (
+                f"The file's labels begin with 1 and the task's with 0, so that each would be taken for the next: name "
+                f"them, `labels = [{names}]`."
+            )
+        if len(self.unknown) == 1 and self.labels == "some" and not self.values:
+            (label,) = self.unknown
+            return f'If it stands for no label, say so: `unlabelled = ["{label}"]`.'
+        return ""
+
+    def _notes(self, source: Path, labels: list[float] | None) -> list[str]:
+        notes = []
+        if self.unlabelled:
+            notes.append(f"{source.name}: {self.unlabelled:,} of {self.rows:,} rows have no label and are left out")
+        if self.numbered and self.labels == "all":
+            notes.append(f"{source.name}: {self.numbered:,} rows have no '{self.task.id}' and are numbered")
+        if labels and len(set(labels)) == 1 and len(labels) > 1 and self.labels == "all":
+            notes.append(one_value(source, self.task, labels[0]))
+        return notes
 
 
-def _rows(path: Path, task: Task, needed: Sequence[str]) -> Iterator[Row]:
-    if path.suffix not in _SUFFIXES:
-        raise DataError(f"{path}: the suffix does not say how to read it. Known: {', '.join(_SUFFIXES)}.")
-    if path.suffix == ".jsonl":
-        return json_lines(read_lines(path))
-    return delimited(read_lines(path), path, task.separator or SEPARATORS[path.suffix], needed)
+def one_value(source: Path, task: Task, label: float) -> str:
+    """What is said of a split that has one label alone."""
+    return f"{source.name}: every row has the label {task.kind.value(label)}; there is nothing to learn from it or to score"
 
 
-def _plain(lines: Iterable[str], task: Task) -> Iterator[Row]:
+def _index_of(labels: Iterable[str]) -> set[int]:
+    try:
+        return {int(float(label)) for label in labels}
+    except (ValueError, OverflowError):
+        return set()
+
+
+def _is_header(line: str, task: Task, separator: str) -> bool:
+    """Whether a line names the columns of the task's texts, and more."""
+    fields = [name.strip().strip('"') for name in line.split(separator)]
+    return len(fields) > 1 and set(task.text) <= {*fields}
+
+
+def _is_like_its_files(line: str, task: Task) -> bool:
+    """Whether a line begins a table such as the task's own files are, by their header or by the number of their columns."""
+    if task.columns and task.separator != " ":
+        return 1 < len(task.columns) == len(line.split(task.separator or ","))
+    return task.separator is not None and _is_header(line, task, task.separator)
+
+
+def _plain(lines: Iterable[str], task: Task, source: Path) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
+        if number == 1:
+            _refuse_tables(line, task, source)
         texts = line.split("\t") if task.pair else [line]
         if not line.strip():
             yield number, "the line is blank"
@@ -105,3 +276,19 @@ def _plain(lines: Iterable[str], task: Task) -> Iterator[Row]:
             yield number, f"there are {len(texts) - 1} tabs where one stands between two texts"
         else:
             yield number, dict(zip(task.text, texts, strict=True))
+
+
+def _refuse_tables(line: str, task: Task, source: Path) -> None:
+    """Raises DataError for the first line of a table, whose lines are no texts."""
+    for separator in ",;\t|":
+        if _is_header(line, task, separator):
+            raise DataError(
+                f"{source}:1: this is the header of a table, and would be read as a text. --separator {separator!r} says "
+                f"what separates its columns; or let the name end in .csv or .tsv."
+            )
+    try:
+        is_object = line.lstrip().startswith("{") and isinstance(msgspec.json.decode(line), dict)
+    except (msgspec.DecodeError, RecursionError):
+        is_object = False
+    if is_object:
+        raise DataError(f"{source}:1: this is JSON, and would be read as a text. Let the name of the file end in .jsonl.")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from random import Random
 
 from mtk.task import Task
 
@@ -14,19 +17,54 @@ class Split:
 
     ids: list[str]
     texts: tuple[list[str], ...]  # one list, or two for pairs: texts[0][i] and texts[1][i] belong together
-    labels: list[float] | None  # None where the file has none
+    labels: list[float] | None  # NaN for a row without one; None where no row has one
     source: Path
     skipped: list[str] = field(default_factory=list)  # "file:line: reason", a line for each bad row left out
+    notes: list[str] = field(default_factory=list)  # what else somebody should know of how it was read
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def head(self, count: int | None) -> Split:
-        """The first `count` examples; all of them for None."""
-        if count is None:
+    def rows(self, numbers: Sequence[int], *notes: str) -> Split:
+        """The examples of these numbers, and what is to be said of the choice."""
+        return replace(
+            self,
+            ids=[self.ids[i] for i in numbers],
+            texts=tuple([column[i] for i in numbers] for column in self.texts),
+            labels=None if self.labels is None else [self.labels[i] for i in numbers],
+            notes=[*self.notes, *notes],
+        )
+
+    def sample(self, count: int | None, rng: Random) -> Split:
+        """`count` examples at random, in the order of the file; all of them for None. Not the first, since many a file is
+        sorted by its labels."""
+        if count is None or count >= len(self):
             return self
-        labels = None if self.labels is None else self.labels[:count]
-        return Split(self.ids[:count], tuple(t[:count] for t in self.texts), labels, self.source, self.skipped)
+        chosen = sorted(rng.sample(range(len(self)), count))
+        return self.rows(chosen, f"{self.source.name}: {count:,} of {len(self):,} rows at random, as --limit asks")
+
+    def share(self, fraction: float, rng: Random) -> tuple[Split, Split]:
+        """What is left, and a `fraction` of the examples, at least one, whose labels are distributed as in the whole: every
+        so manieth, from a random one on, of the examples in the order of their labels."""
+        count = min(len(self) - 1, max(1, round(fraction * len(self))))
+        order = list(range(len(self)))
+        rng.shuffle(order)
+        order.sort(key=(self.labels or [0.0] * len(self)).__getitem__)
+        start = rng.random()
+        taken = {order[int((start + number) * len(self) / count)] for number in range(count)}
+        said = f"{self.source.name}: {count:,} of {len(self):,} rows are the development set, a stratified share"
+        rest = [i for i in range(len(self)) if i not in taken]
+        return self.rows(rest, said), self.rows(sorted(taken))
+
+    def labelled(self) -> Split | None:
+        """The examples with a label, and a note on the others; None if there is none."""
+        kept = [i for i, label in enumerate(self.labels or ()) if not math.isnan(label)]
+        if not kept:
+            return None
+        if len(kept) == len(self):
+            return self
+        without = len(self) - len(kept)
+        return self.rows(kept, f"{self.source.name}: {without:,} of {len(self):,} rows have no label and are not scored")
 
 
 @dataclass(frozen=True)
@@ -37,3 +75,9 @@ class TaskData:
     train: Split
     dev: Split
     test: Split | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """What somebody should know of its splits, a line each."""
+        found = {f"{self.task.name}: {note}": None for s in (self.train, self.dev, self.test) if s for note in s.notes}
+        return list(found)

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import math
 import re
+from glob import escape, glob
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from random import Random
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
 from mtk.data.reading import BadRows, read_split
-from mtk.data.split import TaskData
+from mtk.data.split import Split, TaskData
 from mtk.errors import DataError, nearest
+from mtk.file_form import KEYS, FileForm
+from mtk.files import read_file
 from mtk.task import Binary, Classification, Kind, Regression, Task
 
-_HERE = Path(__file__).parent
+SplitName: TypeAlias = Literal["train", "dev", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "dev", "test")
+
+MOST_CLASSES = 100_000
+LARGEST_TOML = 4_000_000  # bytes
+LONGEST_NAME = 100  # letters of a task's name, of which names of files are made
+
+_CS224N = Path(__file__).parent / "cs224n.toml"
 _TAKES = {
     "classification": 'either `classes = 3` (for the labels 0, 1 and 2) or `labels = ["a", "b", "c"]`',
     "binary": 'nothing (for the labels 0 and 1) or `labels = ["no", "yes"]`',
@@ -22,33 +33,113 @@ _TAKES = {
 }
 
 
-class TaskFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A task as its table in `tasks.toml` has it: what it is, and which files it is in."""
+File: TypeAlias = str | Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+"""One name, or a list of them; * stands for anything in a name. Relative to the directory."""
+
+
+class SplitFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The files of one split that are in another form than the task's: `test = {file = "test.tsv", separator = "\\t"}`."""
+
+    file: File
+
+
+class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A task as its table in `tasks.toml` has it: what it is, which files it is in, and what those are like."""
 
     kind: Literal["classification", "binary", "regression"]
-    classes: Annotated[int, msgspec.Meta(ge=2)] | None = None
-    labels: Annotated[tuple[str, ...], msgspec.Meta(min_length=2)] | None = None
+    classes: Annotated[int, msgspec.Meta(ge=2, le=MOST_CLASSES)] | None = None
+    labels: Annotated[tuple[str, ...], msgspec.Meta(min_length=2, max_length=MOST_CLASSES)] | None = None
     range: tuple[float, float] | None = None
     text: str | Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=2)]
     label: str
     id: str | None = None
-    separator: Annotated[str, msgspec.Meta(min_length=1, max_length=1, pattern='[^"\r\n]')] | None = None
-    prediction: str = "prediction"
-    train: str
-    dev: str
-    test: str | None = None
+    prediction: str | None = None
+    train: File | SplitFiles
+    dev: File | SplitFiles | float  # or a share of the training files
+    test: File | SplitFiles | None = None
     root: Path = Path()  # where the files are; a table does not say it
+    layout: str | None = None  # what the files were taken for, where no tasks.toml says what they are
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.dev, float | int) and not 0 < self.dev < 1:
+            raise ValueError("a number as `dev` is a share of the training rows, more than 0 and less than 1")
         self.task("")  # so that what makes no task is refused while it is decoded
+
+    def paths(self, split: SplitName) -> list[Path]:
+        """The files that a split is read from. Raises DataError for a pattern that none has, or a file that is not there."""
+        files = getattr(self, split)
+        if isinstance(files, float | int):
+            files = self.train
+        names = files.file if isinstance(files, SplitFiles) else files
+        found: list[Path] = []
+        for name in (names,) if isinstance(names, str) else names or ():
+            found += (
+                self._matching(name)
+                if any(c in name for c in "*?[") and not _exists(self.root / name)
+                else [self.root / name]
+            )
+        for path in found:
+            if not _exists(path):
+                missing = "the file is missing" if self.layout else "it cannot be read: there is no such file"
+                raise DataError(f"{path}: {missing}.")
+        return list(dict.fromkeys(found))
+
+    def _matching(self, name: str) -> list[Path]:
+        found = sorted(Path(path) for path in glob(str(Path(escape(str(self.root)), name)), recursive=True))  # noqa: PTH207  # of a Path, none may be absolute
+        if not found:
+            raise DataError(f"{self.root / name}: there is no file of such a name.")
+        return found
+
+    def check(self) -> None:
+        """Whether every file is there. Raises DataError."""
+        try:
+            for split in SPLITS:
+                self.paths(split)
+        except DataError as error:
+            raise self._explained(error) from None
+
+    def read(self, name: str, split: SplitName, *, bad_rows: BadRows, seed: int, form: FileForm | None = None) -> Split:
+        """One split, as its own files have it, or its part of the training files; `form` comes before what the table says.
+        Raises DataError."""
+        files = getattr(self, split)
+        of_train = split == "train" or isinstance(files, float | int)
+        if of_train:
+            files = self.train
+        form = (form or FileForm()).over(files.form if isinstance(files, SplitFiles) else FileForm())
+        try:
+            read = read_split(self.paths(split), self.task(name), labelled=split != "test", bad_rows=bad_rows, form=form)
+        except DataError as error:
+            raise self._explained(error) from None
+        if not (of_train and isinstance(self.dev, float | int)):
+            return read
+        if len(read) < 2:
+            raise DataError(f"{read.source}: one row cannot be shared between training and development.")
+        train, dev = read.share(self.dev, Random(f"{seed} {name} dev"))
+        return train if split == "train" else dev
+
+    def _explained(self, error: DataError) -> DataError:
+        """The same, with what the files were taken for."""
+        if self.layout is None:
+            return error
+        return DataError(
+            f"{error} {self.root} has no tasks.toml, so its files were taken for those of {self.layout}; if they are "
+            f"others, describe them in one. `mtk tasks {self.root}` begins it."
+        )
 
     def task(self, name: str) -> Task:
         """The task that the entry describes. Raises ValueError."""
         text = (self.text,) if isinstance(self.text, str) else self.text
         if len({*text, self.label}) <= len(text):
             raise ValueError(f"`text` and `label` name a column twice: {', '.join((*text, self.label))}")
-        same = {key: getattr(self, key) for key in ("label", "id", "separator", "prediction")}
-        return Task(name=name, kind=self._kind(), text=text, **same)
+        same = {key: getattr(self, key) for key in ("label", "id", "prediction", *KEYS)}
+        kind = self._kind()
+        for label in (self.map or {}).values():
+            try:
+                kind.read_label(label)
+            except ValueError as reason:
+                raise ValueError(f"`map` leads to a label that the task has not: {reason}") from None
+        return Task(name=name, kind=kind, text=text, **same)
 
     def _kind(self) -> Kind:
         labels = self.labels or ()
@@ -69,7 +160,8 @@ class TaskFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         raise ValueError(f'`kind = "{self.kind}"` takes {_TAKES[self.kind]}, not {" and ".join(given) or "nothing"}')
 
 
-_KEYS = [key for key in TaskFiles.__struct_fields__ if key != "root"]
+_SPLIT_KEYS = SplitFiles.__struct_fields__
+_KEYS = [key for key in TaskFiles.__struct_fields__ if key not in ("root", "layout")]
 
 
 def read_layout(root: Path) -> dict[str, TaskFiles]:
@@ -82,52 +174,99 @@ def read_layout(root: Path) -> dict[str, TaskFiles]:
         raise DataError(f"{error.filename}: it cannot be read: {error.strerror}.") from None
 
 
-def read_task(name: str, files: TaskFiles, *, bad_rows: BadRows = "error", limit: int | None = None) -> TaskData:
-    """A task with its splits, each cut to its first `limit` examples; `bad_rows` is as `read_split` has it. Raises
-    DataError."""
-    task, root = files.task(name), files.root
-    train = read_split(root / files.train, task, labelled=True, bad_rows=bad_rows)
-    dev = read_split(root / files.dev, task, labelled=True, bad_rows=bad_rows)
-    test = read_split(root / files.test, task, labelled=False, bad_rows=bad_rows) if files.test else None
-    return TaskData(task, train.head(limit), dev.head(limit), test.head(limit) if test else None)
+def read_task(
+    name: str, files: TaskFiles, *, bad_rows: BadRows = "error", limit: int | None = None, seed: int = 0
+) -> TaskData:
+    """A task with its splits, each cut to `limit` examples at random; `bad_rows` is as `read_split` has it, and `seed`
+    decides what is drawn. Raises DataError."""
+    splits = {}
+    for split in SPLITS:
+        if getattr(files, split) is not None:
+            read = files.read(name, split, bad_rows=bad_rows, seed=seed)
+            splits[split] = read.sample(limit, Random(f"{seed} {name} {split} limit"))
+    return TaskData(files.task(name), splits["train"], splits["dev"], splits.get("test"))
 
 
 def _entries(root: Path) -> dict[str, TaskFiles]:
-    if (root / "tasks.toml").exists():
-        return _read_entries(root / "tasks.toml")
-
-    layout = _read_entries(_HERE / "cs224n.toml")
-    entries = {}
-    for name, entry in layout.items():
-        missing = [file for file in (entry.train, entry.dev) if not (root / file).exists()]
-        if len(missing) == 1:
-            raise DataError(f"{root / missing[0]}: the file is missing, and the other one of task {name} is there.")
-        if not missing:
-            test = entry.test if entry.test and (root / entry.test).exists() else None
-            entries[name] = msgspec.structs.replace(entry, test=test)
+    if _exists(root / "tasks.toml"):
+        tables = _read_tables(root / "tasks.toml")
+        included = _included(root, tables.pop("include")) if isinstance(tables.get("include"), str) else {}
+        if not tables and not included:
+            raise DataError(
+                f"{root / 'tasks.toml'}: there is no task in it; a task is a table [name] with its kind, columns and files."
+            )
+        return {**included, **{name: _entry(name, table, root / "tasks.toml") for name, table in tables.items()}}
+    entries = _cs224n(root)
     if not entries:
-        files = ", ".join(entry.train for entry in layout.values())
-        raise DataError(f"{root}: there is no corpus in it: no tasks.toml, and none of the CS224N files {files}.")
+        files = ", ".join(str(entry["train"]) for entry in _read_tables(_CS224N).values())
+        raise DataError(
+            f"{root}: there is no corpus in it: no tasks.toml, and none of the CS224N files {files}. "
+            f"`mtk tasks {root}` begins a tasks.toml."
+        )
     return entries
 
 
-def _read_entries(path: Path) -> dict[str, TaskFiles]:
+def _included(root: Path, layout: str) -> dict[str, TaskFiles]:
+    where = root / "tasks.toml"
+    if layout != "cs224n":
+        raise DataError(f"{where}: there is no layout '{layout}' to include. Known: cs224n.")
+    entries = _cs224n(root)
+    if not entries:
+        raise DataError(f"{where}: it includes the tasks of cs224n, and none of their files is in {root}.")
+    return entries
+
+
+def _cs224n(root: Path) -> dict[str, TaskFiles]:
+    """The course's tasks of which a file is there."""
+    entries = {}
+    for name, table in _read_tables(_CS224N).items():
+        if any(_exists(root / table[split]) for split in SPLITS):
+            test = table["test"] if _exists(root / table["test"]) else None
+            entry = _entry(name, {**table, "test": test}, _CS224N)
+            entries[name] = msgspec.structs.replace(entry, layout="the course CS224N")
+    return entries
+
+
+def _exists(path: Path) -> bool:
     try:
-        tables = msgspec.toml.decode(path.read_bytes())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return path.exists()
+    except OSError:  # a name that no file system holds
+        return False
+
+
+def _read_tables(path: Path) -> dict[str, Any]:
+    content = read_file(path, "tasks.toml", LARGEST_TOML)
+    try:
+        tables: dict[str, Any] = msgspec.toml.decode(content)
+    except RecursionError:
+        raise DataError(f"{path}: this is not TOML of a task: it is nested too deeply.") from None
+    except ValueError as error:  # of msgspec, of the decoder, and of a number with too many digits
         raise DataError(f"{path}: this is not TOML: {error}.") from None
-    if not tables:
-        raise DataError(f"{path}: there is no task in it; a task is a table [name] with its kind, columns and files.")
-    return {name: _entry(name, table, f"{path}: in [{name}]") for name, table in tables.items()}
+    return tables
 
 
-def _entry(name: str, table: Any, where: str) -> TaskFiles:
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise DataError(f"{where}: the name of a task is made of letters, digits, _ and -.")
+def _entry(name: str, table: Any, path: Path) -> TaskFiles:
+    shown = name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"
+    where = f"{path}: in [{shown}]"
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or len(name) > LONGEST_NAME:
+        raise DataError(f"{where}: the name of a task is made of letters, digits, _ and -, at most {LONGEST_NAME} of them.")
     for key in table if isinstance(table, dict) else ():
         if key not in _KEYS:
-            raise DataError(f"{where}: there is no key '{key}'. {nearest(key, _KEYS)}")
+            raise DataError(f"{where}: there is no key '{key[:LONGEST_NAME]}'. {nearest(key[:LONGEST_NAME], _KEYS)}")
+    if isinstance(table, dict) and "dev" not in table:
+        raise DataError(
+            f"{where}: `dev` is missing: the files of the development set, or a share of the training rows to put aside, "
+            f"`dev = 0.1`."
+        )
+    for split in SPLITS:
+        if isinstance(table, dict) and isinstance(table.get(split), dict):
+            for key in table[split]:
+                if key not in _SPLIT_KEYS:
+                    known = nearest(key[:LONGEST_NAME], _SPLIT_KEYS)
+                    raise DataError(f"{where}: there is no key '{key[:LONGEST_NAME]}' in `{split}`. {known}")
     try:
         return msgspec.convert(table, TaskFiles)
     except msgspec.ValidationError as problem:
         raise DataError(f"{where}: {problem}.".replace(" - at `$.", " - in `").replace(" - at `$`", "")) from None
+    except RecursionError:
+        raise DataError(f"{where}: it is nested too deeply.") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor, nn
@@ -98,6 +98,18 @@ class Model(nn.Module):
         examples are done."""
         return self._over_split(task, tokens, progressed, losses=False)[0]
 
+    def probabilities_of_split(
+        self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object] = lambda done: None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The same, and the probability of each label [n, labels]; None of a task that predicts a score."""
+        probabilities: list[tuple[list[int], Tensor]] = []
+        predictions, _ = self._over_split(task, tokens, progressed, losses=False, probabilities=probabilities)
+        if not probabilities:
+            return predictions, None
+        ordered = torch.cat([part for _, part in probabilities])
+        ordered[[i for examples, _ in probabilities for i in examples]] = ordered.clone()
+        return predictions, ordered
+
     def evaluate_split(
         self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object] = lambda done: None
     ) -> tuple[Tensor, float]:
@@ -106,7 +118,13 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def _over_split(
-        self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object], *, losses: bool
+        self,
+        task: str,
+        tokens: TokenizedSplit,
+        progressed: Callable[[int], object],
+        *,
+        losses: bool,
+        probabilities: list[tuple[list[int], Tensor]] | None = None,
     ) -> tuple[Tensor, float]:
         was_training, kind = self.training, self.tasks[task].kind
         self.eval()
@@ -116,6 +134,8 @@ class Model(nn.Module):
             logits = self(task, batch)
             predicted = torch.where(logits.isfinite().all(dim=1), kind.predict(logits), torch.nan)
             predictions[examples] = predicted.cpu()
+            if probabilities is not None and (likely := kind.probabilities(logits)) is not None:
+                probabilities.append((examples, likely.float().cpu()))
             if losses:
                 with self.computing(losses=True):
                     loss += kind.loss(logits, batch.labels).item() * len(examples)
@@ -129,17 +149,39 @@ class Model(nn.Module):
             )
         return predictions, loss / max(1, len(tokens))
 
+    @overload
     def predict(
         self,
         task: str,
         texts: Sequence[str] | Sequence[tuple[str, str]],
         *,
-        progressed: Callable[[int], object] = lambda done: None,
-    ) -> list[str | float]:
-        """The task's prediction for each text, or for each pair of texts: a label, or a score. `progressed` hears after
-        every batch how many texts are done.
+        probabilities: Literal[False] = False,
+        progressed: Callable[[int], object] = ...,
+    ) -> list[str | float]: ...
 
-        Raises UsageError for an unknown task, or for texts where the task takes pairs and the other way round.
+    @overload
+    def predict(
+        self,
+        task: str,
+        texts: Sequence[str] | Sequence[tuple[str, str]],
+        *,
+        probabilities: Literal[True],
+        progressed: Callable[[int], object] = ...,
+    ) -> list[dict[str, float]]: ...
+
+    def predict(
+        self,
+        task: str,
+        texts: Sequence[str] | Sequence[tuple[str, str]],
+        *,
+        probabilities: bool = False,
+        progressed: Callable[[int], object] = lambda done: None,
+    ) -> list[str | float] | list[dict[str, float]]:
+        """The task's prediction for each text, or for each pair of texts: a label, or a score; or the probability of each
+        label. `progressed` hears after every batch how many texts are done.
+
+        Raises UsageError for an unknown task, for texts where the task takes pairs and the other way round, and for
+        probabilities of a task that predicts a score.
         """
         if task not in self.tasks:
             raise UsageError(f"The model has no task '{task}'. {nearest(task, self.tasks)}")
@@ -150,7 +192,13 @@ class Model(nn.Module):
             raise UsageError(f"Task '{task}' takes {'pairs of texts' if known.pair else 'single texts'}.")
         columns = tuple(map(list, zip(*texts, strict=True))) if known.pair else (list(texts),)
         split = Split([str(i) for i in range(len(texts))], columns, None, Path())  # type: ignore[arg-type]
-        return [known.kind.value(p) for p in self.predict_split(task, self.tokenize(task, split), progressed).tolist()]
+        tokens = self.tokenize(task, split)
+        if not probabilities:
+            return [known.kind.value(p) for p in self.predict_split(task, tokens, progressed).tolist()]
+        likely = self.probabilities_of_split(task, tokens, progressed)[1]
+        if likely is None:
+            raise UsageError(f"Task '{task}' predicts a score, which has no probabilities.")
+        return [dict(zip(known.labels, row, strict=True)) for row in likely.tolist()]
 
     def _encode(self, batch: Batch, gradient_scale: Tensor | None) -> list[Encoding]:
         return [self.encoder(reading.inputs, gradient_scale) for reading in batch.readings]

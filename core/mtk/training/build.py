@@ -143,6 +143,7 @@ def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str,
                 dev=len(data[name].dev),
                 test=len(test) if (test := data[name].test) else 0,
                 skipped=[line for s in (data[name].train, data[name].dev, test) if s for line in s.skipped],
+                notes=data[name].notes,
             )
             for name, t in plan.tasks.items()
         ],

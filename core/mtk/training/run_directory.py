@@ -5,7 +5,7 @@ runs/20261123-171500-sum-cnn-concat-mlp/
     metrics.jsonl       a line for each report and each evaluation, as they came
     model/              the best model, see `checkpoint.py`
     checkpoint/         where training is, to go on from there, see `resume.py`
-    predictions/        TASK-dev-output.csv and TASK-test-output.csv, as CS224N hands them in
+    predictions/        TASK-dev-output.csv and TASK-test-output.csv
     summary.json        the best scores, the number of steps, the time
 """
 
@@ -22,6 +22,7 @@ from typing import IO, Any
 import msgspec
 from torch import Tensor
 
+from mtk.data.formats import csv_of
 from mtk.data.tokens import TokenizedSplit
 from mtk.errors import UsageError
 from mtk.events import Evaluation, Progress, Result
@@ -148,12 +149,17 @@ class RunDirectory:
             self.write_predictions(model.tasks[name], "dev", dev[name].ids, values)
 
     def write_predictions(self, task: Task, split: str, ids: list[str], predictions: Tensor) -> None:
-        """One line for each example, in the format of CS224N's default project."""
+        """One line for each example: CSV (RFC 4180), or, where the task says what the course CS224N calls a prediction, as
+        the course reads them."""
         directory = self.path / "predictions"
         directory.mkdir(exist_ok=True)
-        lines = [f"id \t {task.prediction} \n"]
-        lines += [f"{id} , {task.kind.value(p)} \n" for id, p in zip(ids, predictions.tolist(), strict=True)]
-        write_file(directory / f"{task.name}-{split}-output.csv", "".join(lines).encode())
+        values = [task.kind.value(p) for p in predictions.tolist()]
+        if task.prediction is None:
+            content = csv_of(["id", "prediction"], zip(ids, values, strict=True))
+        else:
+            lines = [f"{id} , {value} \n" for id, value in zip(ids, values, strict=True)]
+            content = "".join([f"id \t {task.prediction} \n", *lines])
+        write_file(directory / f"{task.name}-{split}-output.csv", content.encode())
 
     def _log(self, event: str, record: msgspec.Struct) -> None:
         with (self.path / METRICS).open("ab") as file:

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import building
+import msgspec
 import pytest
+import torch
 
 import mtk
 from mtk.config import RunConfig, check, read_config
@@ -76,23 +78,34 @@ def test_the_cosines_of_the_gradients_are_logged(finished: Result) -> None:
     assert all(-1.001 <= cosine <= 1.001 for cosine in cosines.values())
 
 
-def test_predictions_are_in_the_format_of_the_course(finished: Result) -> None:
+def test_predictions_are_plain_csv(finished: Result) -> None:
     written = (finished.out / "predictions" / "sst-dev-output.csv").read_text().splitlines()
-    assert written[0] == "id \t prediction "
+    assert written[0] == "id,prediction"
     assert len(written) == 1 + 24
-    row, label = written[1].split(" , ")
+    row, label = written[1].split(",")
     assert row == "m0"
-    assert label.strip() in ("bad", "fine", "good")
+    assert label in ("bad", "fine", "good")
     assert {path.name for path in (finished.out / "predictions").iterdir()} == {
         "sst-dev-output.csv", "sst-test-output.csv", "para-dev-output.csv", "sts-dev-output.csv",
     }  # fmt: skip
+
+
+def test_predictions_are_in_the_format_of_the_course_for_its_tasks(finished: Result, tmp_path: Path) -> None:
+    plan = plan_run(check(read_config(finished.out / "config.toml")), building.REGISTRY)
+    directory = RunDirectory.choose(tmp_path / "run", plan)
+    directory.create()
+    task = msgspec.structs.replace(plan.tasks["sst"].task, prediction="Predicted_Sentiment")
+    directory.write_predictions(task, "dev", ["a", "b"], torch.tensor([1.0, 0.0]))
+    directory.close()
+    written = (tmp_path / "run" / "predictions" / "sst-dev-output.csv").read_text()
+    assert written == f"id \t Predicted_Sentiment \na , {task.labels[1]} \nb , {task.labels[0]} \n"
 
 
 def test_written_predictions_are_those_of_the_saved_model(finished: Result) -> None:
     model = mtk.load(finished.out, device="cpu")
     dev = building.read_tasks(Path(read_config(finished.out / "config.toml")["data"]))["sst"].dev
     written = (finished.out / "predictions" / "sst-dev-output.csv").read_text().splitlines()[1:]
-    assert model.predict("sst", dev.texts[0]) == [line.split(" , ")[1].strip() for line in written]
+    assert model.predict("sst", dev.texts[0]) == [line.split(",")[1] for line in written]
 
 
 def test_nothing_in_the_directory_is_a_pickle(finished: Result) -> None:
