@@ -177,7 +177,10 @@ def test_a_limit_draws_from_a_sorted_file_and_one_class_is_pointed_out(tmp_path:
     rows = "text,label\n" + "".join(f"the dog {i},{i // 40}\n" for i in range(80))
     root = corpus(tmp_path / "data", BINARY + FILES, train_csv=rows)
     output = good(mtk("run", "--data", root, "--limit", "12"))
-    assert "12 of 80 rows at random" in output and "every row has the label" not in output
+    assert (
+        "t: 12 of 80 train, 12 of 80 dev rows at random, as --limit asks" in output
+        and "every row has the label" not in output
+    )
     (root / "train.csv").write_text("".join(rows.splitlines(keepends=True)[:9]))
     shutil.rmtree("run")
     assert "every row has the label 0" in good(mtk("run", "--data", root))

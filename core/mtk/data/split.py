@@ -41,7 +41,7 @@ class Split:
         if count is None or count >= len(self):
             return self
         chosen = sorted(rng.sample(range(len(self)), count))
-        return self.rows(chosen, f"{self.source.name}: {count:,} of {len(self):,} rows at random, as --limit asks")
+        return self.rows(chosen)
 
     def share(self, fraction: float, rng: Random) -> tuple[Split, Split]:
         """What is left, and a `fraction` of the examples, at least one, whose labels are distributed as in the whole: every

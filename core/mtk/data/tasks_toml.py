@@ -179,11 +179,15 @@ def read_task(
 ) -> TaskData:
     """A task with its splits, each cut to `limit` examples at random; `bad_rows` is as `read_split` has it, and `seed`
     decides what is drawn. Raises DataError."""
-    splits = {}
+    splits, drawn = {}, []
     for split in SPLITS:
         if getattr(files, split) is not None:
             read = files.read(name, split, bad_rows=bad_rows, seed=seed)
             splits[split] = read.sample(limit, Random(f"{seed} {name} {split} limit"))
+            if len(splits[split]) < len(read):
+                drawn.append(f"{limit:,} of {len(read):,} {split}")
+    if drawn:
+        splits["train"].notes.append(f"{', '.join(drawn)} rows at random, as --limit asks")
     return TaskData(files.task(name), splits["train"], splits["dev"], splits.get("test"))
 
 

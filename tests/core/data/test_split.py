@@ -26,13 +26,12 @@ def test_a_sample_of_all_of_it_is_itself(count: int | None) -> None:
     assert SPLIT.sample(count, Random(0)) is SPLIT
 
 
-def test_a_sample_keeps_rows_whole_and_their_order_and_says_so() -> None:
+def test_a_sample_keeps_rows_whole_and_their_order() -> None:
     samples = {tuple((part := SPLIT.sample(2, Random(seed))).ids) for seed in range(50)}
     assert samples == {("a", "b"), ("a", "c"), ("b", "c")}
     for first, second, label in zip(*part.texts, part.labels or [], strict=True):
         number = SPLIT.texts[0].index(first)
         assert (second, label) == (SPLIT.texts[1][number], (SPLIT.labels or [])[number])
-    assert part.notes == ["f.csv: 2 of 3 rows at random, as --limit asks"]
     assert part.skipped == SPLIT.skipped
     assert of(None, rows=5).sample(2, Random(0)).labels is None
 
