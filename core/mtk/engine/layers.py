@@ -18,10 +18,10 @@ def layer_of(parameter: str) -> str:
     return block[0] if block else parameter.partition(".")[0]
 
 
-def by_layer(parameters: Iterable[tuple[str, nn.Parameter]]) -> dict[str, list[nn.Parameter]]:
-    """The parameters that are trained, by layer, in their order."""
+def by_layer(parameters: Iterable[tuple[str, nn.Parameter]], *, frozen: bool = False) -> dict[str, list[nn.Parameter]]:
+    """The parameters that are trained, or with `frozen` all of them, by layer, in their order."""
     layers: dict[str, list[nn.Parameter]] = {}
     for name, parameter in parameters:
-        if parameter.requires_grad:
+        if frozen or parameter.requires_grad:
             layers.setdefault(layer_of(name), []).append(parameter)
     return layers

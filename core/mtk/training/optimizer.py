@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from mtk.config import RunConfig
-from mtk.engine.layers import layer_of
+from mtk.engine.layers import by_layer
 from mtk.errors import UsageError, nearest
 from mtk.host.part import Part
 from mtk.model.multitask import Model
@@ -42,7 +42,7 @@ def build_optimizer(
 def freeze_layers(backbone: nn.Module, text: str) -> None:
     """Take the layers that `text` names, such as `embeddings,0-3`, out of training. A number is that of a block,
     counted from 0. Raises UsageError for one that there is not."""
-    layers = _layers(backbone)
+    layers = by_layer(backbone.named_parameters(), frozen=True)
     blocks = [name for name in layers if re.search(r"\.\d+$", name)]
     for item in filter(None, text.split(",")):
         if found := re.fullmatch(r"(\d+)(?:-(\d+))?", item):
@@ -65,16 +65,8 @@ def _of_encoder(model: Model, config: RunConfig) -> Iterable[tuple[Iterable[nn.P
     """With a decay of the rate by layer, each layer by itself: the last one has the whole rate."""
     if config.layer_decay == 1:
         return [(model.encoder.parameters(), config.learning_rate, config.weight_decay)]
-    layers = list(_layers(model.encoder.backbone).values())
+    layers = list(by_layer(model.encoder.backbone.named_parameters(), frozen=True).values())
     return [
         (parameters, config.learning_rate * config.layer_decay ** (len(layers) - 1 - depth), config.weight_decay)
         for depth, parameters in enumerate(layers)
     ]
-
-
-def _layers(backbone: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """The layers of an encoder from the first to the last, what is not trained included."""
-    layers: dict[str, list[nn.Parameter]] = {}
-    for name, parameter in backbone.named_parameters():
-        layers.setdefault(layer_of(name), []).append(parameter)
-    return layers
