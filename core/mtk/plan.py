@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -27,6 +27,9 @@ T = TypeVar("T")
 
 # The study's best model: a convolution for one text, a perceptron on the joint embedding for two.
 HEAD_OF_ONE_TEXT, HEAD_OF_A_PAIR = f"{PACKAGE}/cnn", f"{PACKAGE}/concat-mlp"
+
+SHARED: tuple[Kind, ...] = ("combiner", "sampler", "optimizer", "schedule")
+"""The kinds of which a run has one part for all tasks. A configuration, and a plan, have it under this name."""
 
 
 @dataclass(frozen=True)
@@ -76,50 +79,30 @@ class RunPlan:
         return list(dict.fromkeys(part.component.name for part in (self.combiner, *(t.head for t in self.tasks.values()))))
 
 
-def check_names(config: RunConfig, registry: Registry) -> None:
-    """Whether everything that `config` names exists. Nothing heavy is imported for it, so that a slip of the pen is answered
-    at once. Raises as `plan_run` does."""
-    names = list(read_layout(find_data(config.data, registry)))
-    for field in ("heads", "augment", "batch_size", "limit"):
-        _by_task(field, getattr(config, field), names)
-    for kind, name in _named(config):
-        if kind not in ("tasks", "encoder"):
-            registry.find(kind, name)
-    if config.from_run is not None and not is_directory(config.from_run):
-        raise UsageError(f"--from: there is no run {config.from_run}.")
-    if not registry.offers("encoder", config.encoder) and not is_directory(config.encoder) and _is_path(config.encoder):
-        raise UsageError(f"--encoder: there is no directory {config.encoder}.")
-
-
 def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
     """Find every part that `config` names, and read its options. Raises UsageError for what does not exist or does not fit,
     DataError for a directory of tasks with anything wrong in it."""
-    check_names(config, registry)
     layout = read_layout(find_data(config.data, registry))
+    asked = _read_specs(config, list(layout))
+    _check_names(config, asked, registry)
     for files in layout.values():
         files.check()
-    names = list(layout)
-    heads = _by_task("heads", config.heads, names)
-    augmenters = _by_task("augment", config.augment, names)
-    sizes = _by_task("batch_size", config.batch_size, names)
-    limits = _by_task("limit", config.limit, names)
+    sizes = _by_task("batch_size", config.batch_size, list(layout))
+    limits = _by_task("limit", config.limit, list(layout))
     tasks = {}
     for name, files in layout.items():
-        task = files.task(name)
-        head = heads.get(name) or (HEAD_OF_A_PAIR if task.pair else HEAD_OF_ONE_TEXT)
+        task, augmenter = files.task(name), asked.augmenters.get(name)
+        head = asked.heads.get(name) or Spec(HEAD_OF_A_PAIR if task.pair else HEAD_OF_ONE_TEXT)
         tasks[name] = TaskPlan(
             task=task,
             files=files,
             head=registry.part("head", head, {"dropout": str(config.dropout)}),
-            augmenter=registry.part("augmenter", augmenters[name]) if augmenters.get(name) else None,
+            augmenter=registry.part("augmenter", augmenter) if augmenter else None,
             batch_size=sizes.get(name, BATCH_SIZE),
             limit=limits.get(name),
         )
-    combiner = registry.part("combiner", config.combiner)
-    sampler = registry.part("sampler", config.sampler)
-    optimizer = registry.part("optimizer", config.optimizer)
-    schedule = registry.part("schedule", config.schedule)
-    listeners = [registry.part("listener", text) for text in dict.fromkeys(config.listen)]
+    shared = {kind: registry.part(kind, spec) for kind, spec in asked.shared.items()}
+    listeners = [registry.part("listener", spec) for spec in asked.listeners]
     encoder = find_encoder(config.encoder, registry)
     if config.from_run is not None:
         run = Path(config.from_run).resolve()
@@ -130,32 +113,25 @@ def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
     if registry.offers("tasks", config.data):
         components.append(registry.find("tasks", config.data))
     components += [part.component for t in tasks.values() for part in (t.head, t.augmenter) if part]
-    components += [part.component for part in (combiner, sampler, optimizer, schedule, *listeners)]
+    components += [part.component for part in (*shared.values(), *listeners)]
     complete = msgspec.structs.replace(
         config,
         data=_recorded("tasks", config.data, registry),
         encoder=_recorded("encoder", config.encoder, registry),
         heads={name: t.head.recorded for name, t in tasks.items()},
-        combiner=combiner.recorded,
-        sampler=sampler.recorded,
-        optimizer=optimizer.recorded,
-        schedule=schedule.recorded,
         augment={name: t.augmenter.recorded for name, t in tasks.items() if t.augmenter},
         listen=[part.recorded for part in listeners],
         versions=used_versions(components),
+        **{kind: part.recorded for kind, part in shared.items()},
     )
-    notes = changed_versions(config.versions, complete.versions) + _twins(components, registry)
     return RunPlan(
         config=complete,
         tasks=tasks,
         encoder=encoder,
-        combiner=combiner,
-        sampler=sampler,
-        optimizer=optimizer,
-        schedule=schedule,
+        **shared,
         ema_decay=_ema_decay(config.average),
         listeners=listeners,
-        notes=notes,
+        notes=changed_versions(config.versions, complete.versions) + _twins(components, registry),
     )
 
 
@@ -203,22 +179,53 @@ def _recorded(kind: Kind, name: str, registry: Registry) -> str:
     return str(Path(name).resolve()) if is_directory(name) else name
 
 
-def _named(config: RunConfig) -> list[tuple[Kind, str]]:
-    """What `config` names, of which kind, as it is written there; without options."""
-    specs: dict[Kind, Any] = {
-        "head": config.heads,
-        "combiner": config.combiner,
-        "augmenter": config.augment,
-        "sampler": config.sampler,
-        "optimizer": config.optimizer,
-        "schedule": config.schedule,
-        "listener": config.listen,
-    }
-    found: list[tuple[Kind, str]] = [("tasks", config.data), ("encoder", config.encoder)]
-    for kind, setting in specs.items():
-        texts = setting.values() if isinstance(setting, dict) else setting if isinstance(setting, list) else [setting]
-        found += [(kind, Spec.parse(text).name) for text in texts if text]
-    return found
+@dataclass(frozen=True)
+class _Asked:
+    """The specs of a configuration, each read once."""
+
+    heads: dict[str, Spec | None]  # by task, of those that it says something of
+    augmenters: dict[str, Spec | None]
+    shared: dict[Kind, Spec]  # by the kind, of `SHARED`
+    listeners: list[Spec]
+    named: list[tuple[Kind, str]]  # all names that stand there, also for a task that has another
+
+
+def _read_specs(config: RunConfig, tasks: list[str]) -> _Asked:
+    """Raises UsageError for a spec that is none, and for a task that there is not."""
+    heads, augmenters = (_specs(setting) for setting in (config.heads, config.augment))
+    shared: dict[Kind, Spec] = {kind: Spec.parse(getattr(config, kind)) for kind in SHARED}
+    listeners = [Spec.parse(text) for text in dict.fromkeys(config.listen)]
+    by_kind: list[tuple[Kind, Iterable[Spec | None]]] = [
+        ("head", heads.values() if isinstance(heads, dict) else [heads]),
+        ("augmenter", augmenters.values() if isinstance(augmenters, dict) else [augmenters]),
+        *((kind, [spec]) for kind, spec in shared.items()),
+        ("listener", listeners),
+    ]
+    return _Asked(
+        heads=_by_task("heads", heads, tasks),
+        augmenters=_by_task("augment", augmenters, tasks),
+        shared=shared,
+        listeners=listeners,
+        named=[(kind, spec.name) for kind, specs in by_kind for spec in specs if spec],
+    )
+
+
+def _specs(setting: PerTask[str]) -> PerTask[Spec | None]:
+    """A setting with its texts read; None for one that is empty, which is none."""
+    if isinstance(setting, dict):
+        return {task: Spec.parse(text) if text else None for task, text in setting.items()}
+    return Spec.parse(setting) if setting else None
+
+
+def _check_names(config: RunConfig, asked: _Asked, registry: Registry) -> None:
+    """Whether everything that is named exists. Nothing heavy is imported for it, so that a slip of the pen is answered at
+    once. Raises UsageError."""
+    for kind, name in asked.named:
+        registry.find(kind, name)
+    if config.from_run is not None and not is_directory(config.from_run):
+        raise UsageError(f"--from: there is no run {config.from_run}.")
+    if not registry.offers("encoder", config.encoder) and not is_directory(config.encoder) and _is_path(config.encoder):
+        raise UsageError(f"--encoder: there is no directory {config.encoder}.")
 
 
 def _twins(components: Iterable[Component], registry: Registry) -> list[str]:
