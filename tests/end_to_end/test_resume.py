@@ -174,7 +174,7 @@ def test_a_signal_saves_and_ends(tiny_corpus: Path, tiny_encoder: Path, tmp_path
         assert "Another process is at work" in other.stderr
         process.send_signal(number)
         said, _ = process.communicate(timeout=60)
-    assert process.returncode in (130, -signal.SIGINT)  # what a shell calls 130 is either
+    assert process.returncode == 130
     assert "Interrupted after" in said
     assert mtk.load(out).predict("sst", ["the dog is happy"])
     steps = json.loads((out / "checkpoint" / "state.json").read_text())["step"]

@@ -1,6 +1,8 @@
 """Ctrl-C, SIGTERM and SIGHUP while a run trains.
 
-Each is a KeyboardInterrupt, which waits until a model that is being written is written; a second one does not wait.
+Each is a KeyboardInterrupt, raised where the run can be left: after a step, between two batches of an evaluation, when a
+model is written. Raised wherever it came, it would be swallowed now and then, by a library that is being imported or by
+whatever calls Python from C, and the run would go on. A second one does not wait.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
-        self._waiting = self._asked = False
+        self._asked = False
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -32,20 +34,22 @@ class Interruption:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if error is None:
+            self.check()
 
-    @contextmanager
-    def waits(self) -> Iterator[None]:
-        """What is done in here is done to its end before the first signal is heard."""
-        self._waiting = True
-        try:
-            yield
-        finally:
-            self._waiting = False
+    def check(self) -> None:
+        """Here the run can be left. Raises KeyboardInterrupt if a signal asked for it."""
         if self._asked:
             self._asked = False
             raise KeyboardInterrupt
 
+    @contextmanager
+    def waits(self) -> Iterator[None]:
+        """What is done in here is done to its end, and then the run can be left."""
+        yield
+        self.check()
+
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        if not self._waiting or self._asked:
+        if self._asked:
             raise KeyboardInterrupt
         self._asked = True

@@ -49,7 +49,7 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
             trainer.undisturbed = interruption.waits
             trainer.between_steps = lambda: save() if due(trainer.step) else None
             for epoch in trainer.evaluations():
-                evaluation, predictions = _evaluate(training, hearing, epoch, best)
+                evaluation, predictions = _evaluate(training, hearing, epoch, best, interruption)
                 with interruption.waits():
                     if evaluation.best:
                         directory.keep(model, predictions, training.dev)
@@ -88,13 +88,14 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
 
 
 def _evaluate(
-    training: Training, hearing: Listeners, epoch: int, best: Evaluation | None
+    training: Training, hearing: Listeners, epoch: int, best: Evaluation | None, interruption: Interruption
 ) -> tuple[Evaluation, dict[str, Tensor]]:
     """An evaluation on the development sets, told as it goes on, and the predictions."""
     trainer = training.trainer
     sizes = {task: len(tokens) for task, tokens in training.dev.items()}
 
     def progressed(task: str, done: int) -> None:
+        interruption.check()
         hearing.tell("mtk_evaluation_progressed", progress=EvaluationProgress(task=task, done=done, examples=sizes[task]))
 
     start = EvaluationStart(step=trainer.step, epoch=epoch, examples=sizes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -56,3 +57,15 @@ def test_another_thread_hears_nothing_and_runs() -> None:
     thread.start()
     thread.join()
     assert entered == [True]
+
+
+def test_it_is_raised_only_where_the_run_can_be_left() -> None:
+    """And not inside of what may swallow it."""
+    done = []
+    with pytest.raises(KeyboardInterrupt), Interruption() as interruption:
+        with contextlib.suppress(BaseException):
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append("a library that was being imported")
+        interruption.check()
+        done.append("not heard")
+    assert done == ["a library that was being imported"]
