@@ -187,27 +187,18 @@ def delimited(
     lines: Iterable[str], path: Path, separator: str, needed: Sequence[str] | None, form: FileForm = PLAIN_FORM
 ) -> Iterator[Row]:
     """The rows below a header, or of the columns that the form names, in which each of `needed` stands once; every one
-    for None. A column
-    without a name is called by its number, `#3`.
+    for None. A column without a name is called by its number, `#3`.
 
     Where the form names the columns, a row may have fewer, if what is missing is not needed; and more, if quotes are no
     quotes: what is beyond has no name. Where a space separates them, the last column is the rest of the line.
 
     Raises DataError for another header, and for broken quoting, which hides where the next row starts.
     """
-    ordinary = form.quote == "none"
-    csv.field_size_limit(LONGEST_LINE)
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if ordinary else csv.QUOTE_MINIMAL
-    lines = (_BARE_RETURN.sub(_RETURN, line) for line in _rows_of_returns(lines))
     header = list(form.columns or ())
-    first = True
     if header:
         _check_header(header, needed, str(path), separator)
-    if separator == " " and header and ordinary:
-        reader: Any = _Words(lines, len(header))
-    else:
-        reader = csv.reader(lines, delimiter=separator, strict=True, quoting=quoting)
-    end = 0
+    reader = _reader(lines, separator, len(header), form)
+    first, end = True, 0
     try:
         for fields in reader:
             line, end = end + 1, reader.line_num
@@ -222,11 +213,7 @@ def delimited(
                 header, first = [name.strip() for name in fields], False  # there is a header all the same
                 continue
             first = False
-            excess = len(fields) - len(header)
-            fits = (
-                not excess or (form.columns and (excess < 0 or ordinary)) or (not any(fields[len(header) :]) and excess > 0)
-            )
-            if fits:
+            if len(fields) == len(header) or _may_be_ragged(fields, len(header), form):
                 yield line, dict(zip(header, fields, strict=False))
             else:
                 yield line, f"the row has {len(fields)} fields, the header {len(header)}"
@@ -236,6 +223,16 @@ def delimited(
             'A text with quotes in it stands in quotes, its own doubled: "so ""good""". Where quotes are ordinary '
             'characters, as in GLUE, say `quote = "none"`.'
         ) from None
+
+
+def _reader(lines: Iterable[str], separator: str, columns: int, form: FileForm) -> Any:
+    """A csv.reader of the lines, or what is like it; `columns` is 0 where a header says how many."""
+    ordinary = form.quote == "none"
+    lines = (_BARE_RETURN.sub(_RETURN, line) for line in _rows_of_returns(lines))
+    if separator == " " and columns and ordinary:
+        return _Words(lines, columns)
+    csv.field_size_limit(LONGEST_LINE)
+    return csv.reader(lines, delimiter=separator, strict=True, quoting=csv.QUOTE_NONE if ordinary else csv.QUOTE_MINIMAL)
 
 
 def _rows_of_returns(lines: Iterable[str]) -> Iterator[str]:
@@ -249,10 +246,10 @@ def _rows_of_returns(lines: Iterable[str]) -> Iterator[str]:
     yield from lines
 
 
-def _may_be_ragged(form: FileForm, fields: list[str], columns: int) -> bool:
+def _may_be_ragged(fields: list[str], columns: int, form: FileForm) -> bool:
     """Whether a row of another length than the header can be what is meant."""
     beyond = fields[columns:]
-    return (form.columns is not None and (not beyond or form.quote == "none")) or (bool(beyond) and not any(beyond))
+    return bool(form.columns and (not beyond or form.quote == "none")) or (bool(beyond) and not any(beyond))
 
 
 class _Words:
