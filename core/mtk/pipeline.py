@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mtk.config import Precision, RunConfig, check, read_config
-from mtk.data.tasks_toml import read_task
 from mtk.errors import UsageError
 from mtk.events import Preparation, Result
 from mtk.file_form import FileForm
 from mtk.host.registry import PACKAGE, Registry
 from mtk.metrics import Metrics
-from mtk.plan import find_data, plan_run
+from mtk.plan import RunPlan, find_data, plan_run
 
 
 def run(
@@ -47,11 +46,15 @@ def run(
             return run(config, out=out, resume=resume, listeners=(*listeners, shown), registry=registry, **settings)
     if config is None:
         config = check(settings if resume is None else resumed(Path(resume), settings))
-    plan = plan_run(config, registry)
+    return _train(plan_run(config, registry), registry, out, resume, listeners)
 
+
+def _train(
+    plan: RunPlan, registry: Registry, out: str | Path | None, resume: str | Path | None, listeners: Iterable[object]
+) -> Result:
     from mtk.engine.device import choose_device, choose_precision, out_of_memory_explained
     from mtk.host.listeners import Listeners
-    from mtk.training.build import augment, build_training, describe
+    from mtk.training.build import augment, build_training, describe, read_data
     from mtk.training.loop import predict_tests, train_and_keep
     from mtk.training.resume import read_state
     from mtk.training.run_directory import RunDirectory
@@ -67,14 +70,8 @@ def run(
     def prepare(stage: str) -> None:
         hearing.tell("mtk_run_preparing", preparation=Preparation(stage))
 
-    prepare(f"reading {len(plan.tasks)} tasks")
-    data = {
-        name: read_task(name, t.files, bad_rows=plan.config.bad_rows, limit=t.limit, seed=plan.config.seed)
-        for name, t in plan.tasks.items()
-    }
-    if any(t.augmenter for t in plan.tasks.values()):
-        prepare("augmenting")
-    training = augment(plan, data)
+    data = read_data(plan, prepare)
+    training = augment(plan, data, prepare)
     with closing(directory), out_of_memory_explained():
         built = build_training(plan, data, training, device, lambda p: hearing.tell("mtk_progressed", progress=p), prepare)
         if resume:
@@ -119,10 +116,11 @@ def evaluate(
     form: FileForm | None = None,
 ) -> Metrics:
     """The metrics of a run's model on a split of the data that it was trained on, or of other data with the same tasks; in
-    the precision of the run, or another one. `form` says what the files are like where
-    tasks.toml does not. `progress` is told how many rows are done, and of how many.
+    the precision of the run, or another one. `form` says what the files are like where tasks.toml does not. `progress` is
+    told how many rows are done, and of how many.
 
-    Rows and tasks that are not scored are said to the logger `mtk`."""
+    Rows and tasks that are not scored are said to the logger `mtk`.
+    """
     from mtk.engine.device import out_of_memory_explained
     from mtk.training import checkpoint
     from mtk.training.evaluation import evaluate_splits

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import TypeAlias
 
 import torch
 
 from mtk.combiner import Combiner
 from mtk.data.augmentation import augment_split
 from mtk.data.split import Split, TaskData
+from mtk.data.tasks_toml import read_task
 from mtk.data.tokens import TokenizedSplit
 from mtk.engine.cuda_graphs import choose_recording
 from mtk.engine.device import autocast_of
@@ -32,16 +34,48 @@ from mtk.training.trainer import Recipe, Trainer
 
 EQUAL = f"{PACKAGE}/equal"
 
+Prepare: TypeAlias = Callable[[str], object]
+"""It hears what takes its time before training begins."""
+
 
 @dataclass(frozen=True)
 class Training:
     """A run that is ready to begin."""
 
-    model: Model
     trainer: Trainer
     dev: dict[str, TokenizedSplit]
     plain: str | None  # why the tasks pass the encoder one after the other; None where they do so at once
     notes: list[str]  # what was left out of the run that this one begins with
+
+    @property
+    def model(self) -> Model:
+        """The one that is trained."""
+        return self.trainer.model
+
+
+def read_data(plan: RunPlan, prepare: Prepare = lambda stage: None) -> dict[str, TaskData]:
+    """Each task's rows. Raises DataError for files that cannot be read, and rows that are not what they should be."""
+    prepare(f"reading {len(plan.tasks)} tasks")
+    config = plan.config
+    return {
+        name: read_task(name, t.files, bad_rows=config.bad_rows, limit=t.limit, seed=config.seed)
+        for name, t in plan.tasks.items()
+    }
+
+
+def augment(plan: RunPlan, data: Mapping[str, TaskData], prepare: Prepare = lambda stage: None) -> dict[str, Split]:
+    """Each task's training split, with the copies that its augmenter makes."""
+    if any(t.augmenter for t in plan.tasks.values()):
+        prepare("augmenting")
+    training = {}
+    for name, t in plan.tasks.items():
+        training[name] = data[name].train
+        if t.augmenter:
+            augmenter = t.augmenter.build()
+            copies = t.augmenter.framework["copies"] or augmenter.copies
+            rng = Random(f"{plan.config.seed} {name} augment")
+            training[name] = augment_split(data[name].train, augmenter, copies, rng)
+    return training
 
 
 def build_training(
@@ -50,10 +84,9 @@ def build_training(
     training: Mapping[str, Split],
     device: torch.device,
     report: Callable[[Progress], object],
-    prepare: Callable[[str], object] = lambda stage: None,
+    prepare: Prepare = lambda stage: None,
 ) -> Training:
-    """Everything is made, and made to take a step once, so that a plugin that breaks its promise does so here. `prepare`
-    hears of what takes its time."""
+    """Everything is made, and made to take a step once, so that a plugin that breaks its promise does so here."""
     config = plan.config
     combiner = build_combiner(plan)
     recipe = Recipe(plan.sampler, plan.optimizer, plan.schedule, plan.ema_decay)
@@ -91,7 +124,7 @@ def build_training(
     further = list(trainer.sampling.seen_together(trainer.turns, trainer.steps, trainer.epoch_count))
     dry_run(model, build_combiner(plan).to(device), train, packed=plain is None, further=further)
     torch.manual_seed(config.seed)  # of dropout, and of a combiner that draws
-    return Training(model, trainer, dev, plain, notes + _without_effect(plan, trainer))
+    return Training(trainer, dev, plain, notes + _without_effect(plan, trainer))
 
 
 def _without_effect(plan: RunPlan, trainer: Trainer) -> list[str]:
@@ -113,22 +146,9 @@ def build_combiner(plan: RunPlan) -> Combiner:
     return combiner
 
 
-def augment(plan: RunPlan, data: Mapping[str, TaskData]) -> dict[str, Split]:
-    """Each task's training split, with the copies that its augmenter makes."""
-    training = {}
-    for name, t in plan.tasks.items():
-        training[name] = data[name].train
-        if t.augmenter:
-            augmenter = t.augmenter.build()
-            copies = t.augmenter.framework["copies"] or augmenter.copies
-            rng = Random(f"{plan.config.seed} {name} augment")
-            training[name] = augment_split(data[name].train, augmenter, copies, rng)
-    return training
-
-
 def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str, Split], built: Training, out: Path) -> Plan:
     """The run as those who listen are told of it; `out` is its directory."""
-    model, trainer = built.model, built.trainer
+    trainer, parameters = built.trainer, list(built.model.parameters())
     return Plan(
         tasks=[
             PlannedTask(
@@ -148,13 +168,13 @@ def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str,
             for name, t in plan.tasks.items()
         ],
         encoder=plan.encoder.name,
-        parameters=sum(p.numel() for p in model.parameters()),
+        parameters=sum(p.numel() for p in parameters),
         combiner=plan.combiner.text,
         sampler=plan.sampler.text,
         optimizer=plan.optimizer.text,
         schedule=plan.schedule.text,
-        frozen=sum(p.numel() for p in model.parameters() if not p.requires_grad),
-        device=str(model.device),
+        frozen=sum(p.numel() for p in parameters if not p.requires_grad),
+        device=str(trainer.model.device),
         precision=plan.config.precision,
         recorded=trainer.recorded,
         plain=built.plain,
