@@ -12,10 +12,15 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
 
 from mtk.errors import DataError, MtkError
 
 PARTIAL, FORMER = ".partial", ".former"
+
+T = TypeVar("T")
 
 
 def read_file(path: Path, what: str, most: int) -> bytes:
@@ -32,6 +37,15 @@ def read_file(path: Path, what: str, most: int) -> bytes:
         raise DataError(f"{path}: {what} cannot be read: {error.strerror}.") from None
     except ValueError as error:  # of a name that can be none
         raise DataError(f"{path}: {what} cannot be read: {error}.") from None
+
+
+def read_json(path: Path, what: str, most: int, kind: type[T]) -> T:
+    """What `read_file` gives, as the JSON of a `kind` that was saved there. Raises DataError."""
+    content = read_file(path, what, most)
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+        raise DataError(f"{path} is not what was saved: it was truncated or edited. {error}") from None
 
 
 def is_directory(path: str | Path) -> bool:
@@ -103,6 +117,11 @@ def digest(path: Path) -> str:
     """The SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_as_saved(path: Path, checksum: str) -> bool:
+    """Whether it is a file, no link to one, with this digest."""
+    return path.is_file() and not path.is_symlink() and digest(path) == checksum
 
 
 def flush(path: Path) -> None:

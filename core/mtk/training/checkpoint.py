@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 import safetensors.torch
@@ -19,7 +19,7 @@ import safetensors.torch
 from mtk.config import Precision
 from mtk.engine.device import autocast_of, choose_device, choose_precision
 from mtk.errors import DataError, UsageError
-from mtk.files import digest, is_directory, read_file, standing, write_directory
+from mtk.files import digest, is_as_saved, is_directory, read_json, standing, write_directory
 from mtk.host.part import Part
 from mtk.host.registry import Registry
 from mtk.host.spec import Spec
@@ -30,8 +30,6 @@ from mtk.training.build_model import build_model
 
 CARD, MANIFEST = "model.json", "manifest.json"
 LARGEST = 1 << 26  # bytes of either; a million labels are some ten million
-
-T = TypeVar("T")
 
 
 class HeadCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -170,7 +168,7 @@ def _find_head(task: str, head: HeadCard, registry: Registry) -> Part:
 def _read_card(directory: Path) -> Card:
     if not (directory / CARD).exists():
         raise DataError(f"{directory.parent} holds no model: there is no {directory / CARD}. Give a run's directory.")
-    card = _decoded(directory / CARD, Card)
+    card = read_json(directory / CARD, "a part of a model", LARGEST, Card)
     missing = {task.name for task in card.tasks} ^ card.heads.keys()
     if missing or not card.tasks:
         raise DataError(f"{directory / CARD} is not what was saved: its tasks and its heads differ.")
@@ -181,7 +179,9 @@ def _read_card(directory: Path) -> Card:
 
 def _checksums(directory: Path, card: Card) -> dict[str, str]:
     """Of every file of the model but the one that says so."""
-    files = card.files if card.format == 1 else _decoded(directory / MANIFEST, Manifest).files
+    files = card.files
+    if card.format > 1:
+        files = read_json(directory / MANIFEST, "a part of a model", LARGEST, Manifest).files
     needed = {f"heads/{task.name}.safetensors" for task in card.tasks} | ({CARD} if card.format > 1 else set())
     if absent := sorted(needed - files.keys()):
         raise DataError(f"{directory / MANIFEST} is not what was saved: it does not name {absent[0]}.")
@@ -196,13 +196,5 @@ def _check_file(directory: Path, name: str, checksum: str) -> None:
     if not file.exists():
         raise DataError(f"{file} is missing: the model is incomplete. Train it again or restore the file.")
     inside = file.resolve().is_relative_to(directory.resolve())
-    if not (file.is_file() and not file.is_symlink() and inside and digest(file) == checksum):
+    if not (inside and is_as_saved(file, checksum)):
         raise DataError(f"{file} is not what was saved: it was truncated or edited. Train again or restore the file.")
-
-
-def _decoded(path: Path, kind: type[T]) -> T:
-    content = read_file(path, "a part of a model", LARGEST)
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"{path} is not what was saved: it was truncated or edited. {error}") from None

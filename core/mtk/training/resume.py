@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from mtk.data.batches import Place
 from mtk.errors import DataError
 from mtk.events import Evaluation
-from mtk.files import digest, read_file, standing, write_directory
+from mtk.files import digest, is_as_saved, read_json, standing, write_directory
 from mtk.training.trainer import Trainer
 
 CARD, TENSORS = "state.json", "state.safetensors"
@@ -103,12 +103,9 @@ def read_state(directory: Path) -> State | None:
     directory = standing(directory)
     if not directory.exists():
         return None
-    try:
-        state = msgspec.json.decode(read_file(directory / CARD, "a checkpoint", LARGEST), type=State)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"{directory / CARD} is not what was saved: it was truncated or edited. {error}") from None
+    state = read_json(directory / CARD, "a checkpoint", LARGEST, State)
     file = directory / TENSORS
-    if not file.is_file() or file.is_symlink() or digest(file) != state.checksum:
+    if not is_as_saved(file, state.checksum):
         raise DataError(
             f"{file} is not what was saved: it was truncated or edited. Remove {directory} to begin the run again."
         )
