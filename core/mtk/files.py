@@ -9,10 +9,10 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, Any, TypeVar
 
 import msgspec
 
@@ -56,19 +56,29 @@ def is_directory(path: str | Path) -> bool:
         return False
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Let `path` have this content, in place of what it had. Raises MtkError."""
+@contextmanager
+def replacing(path: Path, mode: str = "wb", **how: Any) -> Iterator[IO[Any]]:
+    """A file to write, opened as `open` does with `mode` and `how`, that takes the name and the place of `path` when the
+    block is left; nothing remains of it where the block fails. Raises OSError."""
     partial = path.with_name(path.name + PARTIAL)
     try:
-        with partial.open("wb") as file:
-            file.write(content)
+        with partial.open(mode, **how) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
         flush(path.parent)
-    except OSError as error:
+    finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Let `path` have this content, in place of what it had. Raises MtkError."""
+    try:
+        with replacing(path) as file:
+            file.write(content)
+    except OSError as error:
         raise _unwritten(path, error) from error
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from random import Random
-from typing import Any, TextIO
+from typing import IO, Any
 
 import msgspec
 
@@ -17,6 +17,7 @@ from mtk.data.augmentation import changed_copies
 from mtk.data.formats import Format, Row, field, format_of, read_lines, read_rows, separator_of, suffix_of
 from mtk.errors import DataError, UsageError, nearest
 from mtk.file_form import FileForm
+from mtk.files import replacing
 
 _TEXT_COLUMNS = ("sentence", "sentence1", "sentence2", "text", "text1", "text2")
 
@@ -98,7 +99,7 @@ def _text_columns(source: Path, known: Sequence[str], asked: Sequence[str] | Non
 
 
 def _writer(
-    file: TextIO, source: Path, columns: Sequence[str], form: FileForm, format: Format
+    file: IO[str], source: Path, columns: Sequence[str], form: FileForm, format: Format
 ) -> Callable[[Mapping[str, Any]], object]:
     """A function that writes a row in the format of `source`."""
     if format == "delimited":
@@ -117,17 +118,12 @@ def _writer(
 
 
 @contextmanager
-def _new_file(path: Path, encoding: str) -> Iterator[TextIO]:
+def _new_file(path: Path, encoding: str) -> Iterator[IO[str]]:
     """A file that takes the name `path` once it is complete. Raises UsageError if it cannot be written."""
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("w", encoding=encoding, newline="") as file:
+        with replacing(path, "w", encoding=encoding, newline="") as file:
             yield file
-        partial.replace(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
     except (csv.Error, UnicodeEncodeError) as error:
         raise UsageError(f"{path} cannot be written: a changed text does not fit the form of the file: {error}.") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
