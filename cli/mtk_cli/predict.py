@@ -53,7 +53,6 @@ def command(
     is such text. A prediction a line is printed, in the order of the rows; --out, --json and --probabilities add the ids.
     """
     import mtk
-    from mtk.data.formats import csv_of
     from mtk.data.reading import parse_stream, read_texts
     from mtk.files import write_file
     from mtk_cli.console import Rows
@@ -72,22 +71,19 @@ def command(
         split = read_texts(file, asked, form)
     with Rows(f"predicting {task}", total=len(split)) as rows:
         tokens = model.tokenize(task, split)
-        predicted, likely = model.probabilities_of_split(task, tokens, progressed=rows.done)
-    records = list(_records(asked, split.ids, predicted, likely if probabilities else None))
-    if as_json or (out and out.suffix.lower() in (".jsonl", ".json")):
-        if out is None:
-            for record in records:
-                print_json(record, on_one_line=True)
+        if probabilities:
+            predicted, likely = model.probabilities_of_split(task, tokens, progressed=rows.done)
         else:
-            write_file(out, b"".join(_line(record) for record in records))
-    elif out or probabilities:
-        header = ["id", "prediction", *([f"probability of {label}" for label in asked.labels] if probabilities else [])]
-        cells = [[r["id"], r["prediction"], *r.get("probabilities", {}).values()] for r in records]
-        content = csv_of(header, cells)
-        if out:
-            write_file(out, content.encode())
-        else:
-            click.echo(content, nl=False)
+            predicted, likely = model.predict_split(task, tokens, progressed=rows.done), None
+    records = list(_records(asked, split.ids, predicted, likely))
+    as_json = as_json or (out is not None and out.suffix.lower() in (".jsonl", ".json"))
+    if out is not None:
+        write_file(out, b"".join(map(_line, records)) if as_json else _csv(asked, records, probabilities).encode())
+    elif as_json:
+        for record in records:
+            print_json(record, on_one_line=True)
+    elif probabilities:
+        click.echo(_csv(asked, records, probabilities), nl=False)
     else:
         escaped = visible if sys.stdout.isatty() else str  # a file or a program gets the label as it is
         for record in records:
@@ -102,6 +98,13 @@ def _records(task: Task, ids: list[str], predicted: Tensor, likely: Tensor | Non
         if likely is not None:
             record["probabilities"] = dict(zip(task.labels, likely[number].tolist(), strict=True))
         yield record
+
+
+def _csv(task: Task, records: list[dict[str, Any]], probabilities: bool) -> str:
+    from mtk.data.formats import csv_of
+
+    header = ["id", "prediction", *(f"probability of {label}" for label in task.labels if probabilities)]
+    return csv_of(header, [[r["id"], r["prediction"], *r.get("probabilities", {}).values()] for r in records])
 
 
 def _line(record: dict[str, Any]) -> bytes:

@@ -29,6 +29,14 @@ class Loss(NamedTuple):
     own: dict[str, Tensor]  # those, by name; [] each, without a graph
 
 
+class _Answers(NamedTuple):
+    """A model's to a split, in its order, on the host."""
+
+    predictions: Tensor  # [n]
+    probabilities: Tensor | None  # [n, labels], where they were asked for and there are labels
+    loss: float  # the mean, where it was asked for
+
+
 class Model(nn.Module):
     """An encoder shared by several tasks, and each task's head.
 
@@ -96,25 +104,21 @@ class Model(nn.Module):
     ) -> Tensor:
         """The task's predictions [n] on the host, in the order of the split. `progressed` hears after every batch how many
         examples are done."""
-        return self._over_split(task, tokens, progressed, losses=False)[0]
+        return self._over_split(task, tokens, progressed).predictions
 
     def probabilities_of_split(
         self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object] = lambda done: None
     ) -> tuple[Tensor, Tensor | None]:
         """The same, and the probability of each label [n, labels]; None of a task that predicts a score."""
-        probabilities: list[tuple[list[int], Tensor]] = []
-        predictions, _ = self._over_split(task, tokens, progressed, losses=False, probabilities=probabilities)
-        if not probabilities:
-            return predictions, None
-        ordered = torch.cat([part for _, part in probabilities])
-        ordered[[i for examples, _ in probabilities for i in examples]] = ordered.clone()
-        return predictions, ordered
+        answers = self._over_split(task, tokens, progressed, probabilities=True)
+        return answers.predictions, answers.probabilities
 
     def evaluate_split(
         self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object] = lambda done: None
     ) -> tuple[Tensor, float]:
         """The same for a split with labels, and the mean loss of its logits, without a head's own losses."""
-        return self._over_split(task, tokens, progressed, losses=True)
+        answers = self._over_split(task, tokens, progressed, losses=True)
+        return answers.predictions, answers.loss
 
     @torch.no_grad()
     def _over_split(
@@ -123,19 +127,20 @@ class Model(nn.Module):
         tokens: TokenizedSplit,
         progressed: Callable[[int], object],
         *,
-        losses: bool,
-        probabilities: list[tuple[list[int], Tensor]] | None = None,
-    ) -> tuple[Tensor, float]:
-        was_training, kind = self.training, self.tasks[task].kind
+        losses: bool = False,
+        probabilities: bool = False,
+    ) -> _Answers:
+        was_training, kind, labels = self.training, self.tasks[task].kind, self.tasks[task].labels
         self.eval()
         predictions, loss, done = torch.empty(len(tokens)), 0.0, 0
+        likely = torch.empty(len(tokens), len(labels)) if probabilities and labels else None
         for examples in by_length(tokens.lengths, EVALUATION_BATCH):
             batch = tokens.batch(examples)
             logits = self(task, batch)
             predicted = torch.where(logits.isfinite().all(dim=1), kind.predict(logits), torch.nan)
             predictions[examples] = predicted.cpu()
-            if probabilities is not None and (likely := kind.probabilities(logits)) is not None:
-                probabilities.append((examples, likely.float().cpu()))
+            if likely is not None and (known := kind.probabilities(logits)) is not None:
+                likely[examples] = known.float().cpu()
             if losses:
                 with self.computing(losses=True):
                     loss += kind.loss(logits, batch.labels).item() * len(examples)
@@ -147,7 +152,7 @@ class Model(nn.Module):
                 f"The model's logits for task '{task}' are no finite numbers on {len(unfit)} of {len(tokens)} rows, such as "
                 f"{tokens.ids[unfit[0]]} of {tokens.source}."
             )
-        return predictions, loss / max(1, len(tokens))
+        return _Answers(predictions, likely, loss / max(1, len(tokens)))
 
     @overload
     def predict(
