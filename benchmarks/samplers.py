@@ -2,7 +2,7 @@
 
     python benchmarks/samplers.py --data DIR --steps 900 --json FILE
 
-Everything else is `mtk run`'s default. The scores are those of the best evaluation, of three, on the whole development sets;
+Everything else is `mtk run`'s default, but that rows which cannot be read are left out. The scores are those of the best evaluation, of three, on the whole development sets;
 their standard deviation is that over the seeds.
 """
 
@@ -32,6 +32,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as out:
                 result = mtk.run(
                     data=arguments.data,
+                    bad_rows="skip",
                     encoder=arguments.encoder,
                     device=arguments.device,
                     precision=arguments.precision,
