@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mtk.config import Precision, RunConfig, check, read_config
+from mtk.data.tasks_toml import read_layout
 from mtk.errors import UsageError
 from mtk.events import Preparation, Result
 from mtk.file_form import FileForm
+from mtk.host.kinds import Kinds
 from mtk.host.registry import PACKAGE, Registry
 from mtk.metrics import Metrics
 from mtk.plan import RunPlan, find_data, plan_run
@@ -128,9 +130,9 @@ def evaluate(
 
     config = check(read_config(Path(path) / "config.toml"))
     registry = Registry()
-    root = find_data(data or config.data, registry)
+    layout = read_layout(find_data(data or config.data, registry), Kinds(registry))
     model = checkpoint.load(path, device=device, precision=precision, registry=registry)
-    splits, notes = read_scored(model, root, split, bad_rows=bad_rows or config.bad_rows, seed=config.seed, form=form)
+    splits, notes = read_scored(model, layout, split, bad_rows=bad_rows or config.bad_rows, seed=config.seed, form=form)
     for note in notes:
         logging.getLogger("mtk").warning(note)
     with out_of_memory_explained():

@@ -8,16 +8,18 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from mtk.calling.failures import broken, call
 from mtk.data.tokens import TokenizedSplit
 from mtk.metrics import Metrics
 from mtk.model.multitask import Model
+from mtk.task import Task
 
 
 class Evaluated(NamedTuple):
     """What is found out about a model."""
 
     metrics: Metrics
-    predictions: dict[str, Tensor]  # task -> [n], on the host
+    predictions: dict[str, Tensor]  # task -> as its kind's labels are, on the host
     losses: dict[str, float]  # task -> mean loss of its logits
 
 
@@ -29,7 +31,15 @@ def evaluate_splits(
     """Evaluate each task's split, which has labels. `progressed` hears of every batch: the task, and its examples so far."""
     found = {task: model.evaluate_split(task, tokens, partial(progressed, task)) for task, tokens in splits.items()}
     predictions = {task: predicted for task, (predicted, _) in found.items()}
-    metrics = {
-        task: model.tasks[task].kind.metrics(predicted, splits[task].labels.cpu()) for task, predicted in predictions.items()
-    }
+    metrics = {t: _metrics(model.tasks[t], predicted, splits[t].labels.cpu()) for t, predicted in predictions.items()}
     return Evaluated(metrics, predictions, {task: loss for task, (_, loss) in found.items()})
+
+
+def _metrics(task: Task, predictions: Tensor, labels: Tensor) -> dict[str, float]:
+    """Those of the task's kind, that which counts first. Raises UsageError where the kind gives others than it promises."""
+    kind = task.kind
+    found = call(kind, "metrics", predictions=predictions, labels=labels)
+    if not (isinstance(found, dict) and found.keys() == set(kind.metric_names)):
+        raise broken(kind, "metrics", f"its metrics promise {', '.join(kind.metric_names)}, and gave {found!r}")
+    first = task.score or kind.metric_names[0]
+    return {first: float(found[first])} | {name: float(found[name]) for name in kind.metric_names}
