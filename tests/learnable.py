@@ -3,6 +3,7 @@ test of a head, a combiner or an augmenter asks whether it trains."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -15,6 +16,7 @@ from mtk.data.split import Split
 from mtk.data.tokens import TokenizedSplit
 from mtk.events import Progress
 from mtk.kind import Kind
+from mtk.model.multitask import Model
 from mtk.task import Task
 from mtk.training.trainer import Trainer
 
@@ -47,18 +49,26 @@ def train(
     encoder: Path, tasks: list[Task], splits: dict[str, Split], heads: dict[str, str], combiner: str
 ) -> tuple[float, float]:
     """The loss of the first task over its training set, before and after."""
+    before, after = (loss(model, tokens) for model, tokens in stages(encoder, tasks, splits, heads, combiner))
+    return before, after
+
+
+def stages(
+    encoder: Path, tasks: list[Task], splits: dict[str, Split], heads: dict[str, str], combiner: str, rounds: int = 8
+) -> Iterator[tuple[Model, dict[str, TokenizedSplit]]]:
+    """The model and its training sets, before training and after three epochs of so many rounds."""
     torch.manual_seed(0)
     model = building.model(encoder, tasks, heads)
     tokens = {name: model.tokenize(name, s) for name, s in splits.items()}
-    config = RunConfig(epochs=3, epoch=8, learning_rate=2e-3, head_learning_rate=1e-2, batch_size=8, dropout=0.0)
+    config = RunConfig(epochs=3, epoch=rounds, learning_rate=2e-3, head_learning_rate=1e-2, batch_size=8, dropout=0.0)
     names = [t.name for t in tasks]
     engine = building.engine(model, building.combiner(combiner, names), names=tokens[names[0]].names)
     reports: list[Progress] = []
     trainer = Trainer(engine, tokens, dict.fromkeys(names, 8), config, building.recipe(), report=reports.append)
-    before = loss(model, tokens)
+    yield model, tokens
     assert list(trainer.evaluations()) == [1, 2, 3]
     assert reports[-1].step == trainer.steps
-    return before, loss(model, tokens)
+    yield model, tokens
 
 
 @torch.no_grad()

@@ -21,15 +21,23 @@ def form_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--separator", metavar="CHAR", help="What separates the columns of a table; \\t is a tab.")
     @click.option("--quote", metavar="double|none", help='none: " is a character like any other.')
     @click.option("--encoding", metavar="NAME", help="UTF-8 unless given.")
+    @click.option("--format", "layout", metavar="conll", help="conll: a word a line, a blank line after a sentence.")
     @click.option("--columns", "header", metavar="A,B,…", help="The names of the columns, where no header has them.")
     @wraps(command)
     def with_form(
-        *args: Any, separator: str | None, quote: str | None, encoding: str | None, header: str | None, **kwargs: Any
+        *args: Any,
+        separator: str | None,
+        quote: str | None,
+        encoding: str | None,
+        layout: str | None,
+        header: str | None,
+        **kwargs: Any,
     ) -> Any:
         given = {
             "separator": _ESCAPES.get(separator or "", separator),
             "quote": quote,
             "encoding": encoding,
+            "format": layout,
             "columns": header.split(",") if header else None,
         }
         try:

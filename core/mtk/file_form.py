@@ -15,6 +15,7 @@ class FileForm(msgspec.Struct, frozen=True, kw_only=True):
     separator: Annotated[str, msgspec.Meta(min_length=1, max_length=1, pattern='[^"\r\n]')] | None = None
     quote: Literal["double", "none"] | None = None  # whether " encloses a field, or is a character like any other
     encoding: str | None = None  # UTF-8 unless given
+    format: Literal["conll"] | None = None  # a word a line, and a blank line after each sentence
     columns: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | None = None  # their names, where no header has them
     unlabelled: tuple[str, ...] | None = None  # what stands in place of a label where there is none
     map: dict[str, str] | None = None  # from the file's labels, in which * stands for anything, to the task's

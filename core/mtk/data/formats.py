@@ -19,13 +19,14 @@ from typing import Any, BinaryIO, Literal, TypeAlias
 
 import msgspec
 
+from mtk.data import conll
 from mtk.errors import DataError
 from mtk.file_form import FileForm
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _JSON = (".jsonl", ".ndjson", ".json")
 _PLAIN = (".txt", ".text", "")
-KNOWN = (*SEPARATORS, *_JSON, ".parquet")
+KNOWN = (*SEPARATORS, *_JSON, ".parquet", *conll.SUFFIXES)
 
 LONGEST_LINE = 4_000_000  # characters; of one field too
 LARGEST_ARRAY = 100_000_000  # bytes of a JSON array, which is read at once; JSON Lines of any size are not
@@ -40,13 +41,15 @@ PLAIN_FORM = FileForm()
 Row: TypeAlias = tuple[int, dict[str, Any] | str]
 """The line on which a row starts, and its fields, or the reason why there are none."""
 
-Format: TypeAlias = Literal["delimited", "json", "parquet", "arrow", "plain"]
+Format: TypeAlias = Literal["delimited", "json", "parquet", "arrow", "conll", "plain"]
 
 
 def format_of(path: Path, form: FileForm) -> Format | None:
     """How a file is read: as `separator` and `columns` say, or else as its suffix does, in any case and with .gz behind it.
     A directory is a data set that `datasets` saved. None for a suffix that says nothing."""
     suffix = suffix_of(path)
+    if form.format == "conll" or suffix in conll.SUFFIXES:
+        return "conll"
     if suffix in _JSON:
         return "json"
     if suffix == ".parquet":
@@ -75,6 +78,8 @@ def read_rows(path: Path, form: FileForm, needed: Sequence[str] | None) -> Itera
             return delimited(chain(head, lines), path, separator, needed, form)
         case "json":
             return _json(path, form.encoding)
+        case "conll":
+            return conll.sentences(read_lines(path, form.encoding), form, universal=suffix_of(path) == ".conllu")
         case "parquet" | "arrow" as format:
             return _arrow(path, format)
         case _:

@@ -2,7 +2,8 @@ from typing import TYPE_CHECKING
 
 import mtk
 
-if TYPE_CHECKING:  # imported in the methods, since a kind is built before torch is needed
+# torch itself is imported in the methods: a kind is built before it is needed.
+if TYPE_CHECKING:
     from torch import Tensor
 
 
