@@ -240,6 +240,7 @@ def setup(plan: Plan) -> Listing:
         grid.add_row("", f"{plan.frozen / 1e6:,.1f} M of them are frozen")
     grid.add_row("combiner", plan.combiner)
     for kind, name, default in (
+        ("pooling", plan.pooling, "mean"),
         ("sampler", plan.sampler, "equal"),
         ("optimizer", plan.optimizer, "adamw"),
         ("schedule", plan.schedule, "linear"),

@@ -46,7 +46,14 @@ SETTINGS = [
         complete=parts("encoder", or_directory=True),
     ),
     Setting(MODEL, "allow_pickle", "--allow-pickle", help="Read an encoder's weights from a pickle too."),
-    Setting(MODEL, "pooling", "--pooling", metavar="mean|cls", help="What a sequence's embedding is."),
+    Setting(
+        MODEL,
+        "pooling",
+        "--pooling",
+        metavar="SPEC",
+        help="What a sequence's embedding is: cls, last-layers:k=4.",
+        complete=parts("pooling"),
+    ),
     Setting(MODEL, "max_length", "--max-length", metavar="N", help="Tokens of a sequence; the rest is cut."),
     Setting(
         MODEL,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mtk.host.registry import Registry
     from mtk.kind import Kind
     from mtk.pipeline import run
+    from mtk.pooling import Pooling
     from mtk.registration import Registration
     from mtk.sampler import Sampler
     from mtk.schedule import Schedule
@@ -40,6 +41,7 @@ _HOME = {
     "Kind": "mtk.kind",
     "LossCombiner": "mtk.combiner",
     "Plan": "mtk.events",
+    "Pooling": "mtk.pooling",
     "Preparation": "mtk.events",
     "Progress": "mtk.events",
     "Registration": "mtk.registration",
@@ -71,6 +73,7 @@ __all__ = [
     "LossCombiner",
     "MtkError",
     "Plan",
+    "Pooling",
     "Preparation",
     "Progress",
     "Registration",

@@ -47,8 +47,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """An encoder by its name, a directory, or a hub id."""
     allow_pickle: bool = False
     """Whether an encoder's weights may be read from a pickle, which can run code of whoever made it."""
-    pooling: Literal["mean", "cls"] = "mean"
-    """The embedding of a sequence: the mean of its tokens, or its first token."""
+    pooling: str = "multitask-toolkit/mean"
+    """NAME:key=value,…: what makes the embedding of a sequence of its tokens."""
     max_length: Annotated[int, msgspec.Meta(ge=8)] = 128
     """Tokens of a sequence; what is longer is cut."""
 

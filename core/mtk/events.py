@@ -41,6 +41,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     sampler: str = "equal"
     optimizer: str = "adamw"
     schedule: str = "linear"
+    pooling: str = "mean"
     device: str
     precision: str
     recorded: bool  # whether steps are recorded as CUDA graphs

@@ -30,7 +30,7 @@ T = TypeVar("T")
 HEAD_OF_ONE_TEXT, HEAD_OF_A_PAIR = f"{PACKAGE}/cnn", f"{PACKAGE}/concat-mlp"
 HEAD_OF_WORDS = f"{PACKAGE}/token-linear"
 
-SHARED: tuple[PartKind, ...] = ("combiner", "sampler", "optimizer", "schedule")
+SHARED: tuple[PartKind, ...] = ("combiner", "sampler", "optimizer", "schedule", "pooling")
 """The kinds of which a run has one part for all tasks. A configuration, and a plan, have it under this name."""
 
 
@@ -70,6 +70,7 @@ class RunPlan:
     sampler: Part
     optimizer: Part
     schedule: Part
+    pooling: Part
     ema_decay: float | None
     listeners: list[Part]
     notes: list[str]  # what somebody should know: versions that changed, names that two packages have

@@ -24,6 +24,7 @@ SECTIONS = [
     ("Augmenters", "mtk.augmenter", ("Augmenter",)),
     ("Samplers", "mtk.sampler", ("Sampler",)),
     ("Schedules", "mtk.schedule", ("Schedule",)),
+    ("Poolings", "mtk.pooling", ("Pooling",)),
     (
         "Events",
         "mtk.events",
@@ -44,7 +45,12 @@ SECTIONS = [
 ]
 WITHOUT_WORDS = {"mtk.registration"}  # whose own docstring says no more than its class
 
-CHECKS = [("head", "mtk.testing.heads"), ("combiner", "mtk.testing.combiners"), ("augmenter", "mtk.testing.augmenters")]
+CHECKS = [
+    ("head", "mtk.testing.heads"),
+    ("combiner", "mtk.testing.combiners"),
+    ("augmenter", "mtk.testing.augmenters"),
+    ("pooling", "mtk.testing.poolings"),
+]
 
 HEAD = """\
 # Reference

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from mtk.calling.failures import broken, call, tensor
 from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Scope, Step
 from mtk.data.tokens import Batch
-from mtk.engine.layers import by_layer
-from mtk.engine.packing import Packing
+from mtk.engine.layers import shared_layers
+from mtk.engine.packing import Packing, routed_parameters
 from mtk.engine.task_gradients import TaskGradients
 from mtk.model.multitask import Loss, Model
 
@@ -69,8 +69,8 @@ class Engine:
         self.clip_norm = clip_norm
         self.number = torch.zeros((), dtype=torch.int64, device=model.device)
         self._measured: Scope | None = None if cosines == "auto" else cosines
-        self._layers = by_layer(model.encoder.backbone.named_parameters())
-        self._packing = Packing(model.encoder.backbone) if packed else None
+        self._layers = shared_layers(model.encoder)
+        self._packing = Packing(model.encoder.backbone, all_layers=model.encoder.reads_layers) if packed else None
         self._rows: TaskGradients | None = None
 
     @property
@@ -263,9 +263,10 @@ class Engine:
             states = iter(self._packing(readings, self._rows, rows))
             for task in names:
                 own = batches[task].readings
+                pooling = routed_parameters(model.encoder.pooling, self._rows, row_of[task])
                 encodings = [
-                    model.encoder.encoding(tokens, reading.inputs["attention_mask"], scales.get(task))
-                    for tokens, reading in zip(islice(states, len(own)), own, strict=True)
+                    model.encoder.encoding(layers, reading.inputs["attention_mask"], scales.get(task), pooling)
+                    for layers, reading in zip(islice(states, len(own)), own, strict=True)
                 ]
                 losses[task] = model.loss_of(task, batches[task], encodings)
         return losses

@@ -20,7 +20,18 @@ from mtk.host.optimizers import optimizer_options, why_no_optimizer
 from mtk.host.options import Option, options
 
 PartKind = Literal[
-    "head", "combiner", "augmenter", "kind", "sampler", "optimizer", "schedule", "tasks", "encoder", "listener", "command"
+    "head",
+    "combiner",
+    "augmenter",
+    "kind",
+    "sampler",
+    "optimizer",
+    "schedule",
+    "pooling",
+    "tasks",
+    "encoder",
+    "listener",
+    "command",
 ]
 KINDS: tuple[PartKind, ...] = get_args(PartKind)
 
@@ -90,6 +101,12 @@ CONTRACTS: dict[str, Contract] = {
         base="Schedule",
         constructor=(),
         methods={"factor": ("left", "progress", "step", "steps")},
+    ),
+    "pooling": Contract(
+        base="Pooling",
+        constructor=("width",),
+        methods={"forward": ("tokens", "mask", "layers")},
+        made=("_parameters",),
     ),
 }
 

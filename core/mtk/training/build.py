@@ -24,11 +24,10 @@ from mtk.errors import UsageError
 from mtk.events import Plan, PlannedTask, Progress
 from mtk.host.optimizers import decays, is_recordable
 from mtk.host.registry import PACKAGE
-from mtk.model.encoder import load_encoder
 from mtk.model.multitask import Model
 from mtk.plan import RunPlan
-from mtk.training.build_model import build_model
-from mtk.training.checkpoint import take_heads
+from mtk.training.build_model import build_encoder, build_model
+from mtk.training.checkpoint import take_parts
 from mtk.training.dry_run import check_turns, dry_run
 from mtk.training.optimizer import freeze_layers
 from mtk.training.trainer import Recipe, Trainer
@@ -99,9 +98,10 @@ def build_training(
         unrecordable=None if is_recordable(plan.optimizer.cls) else plan.optimizer.text,
     )
     prepare(f"loading the encoder {plan.encoder.name}")
-    encoder = load_encoder(
+    encoder = build_encoder(
         plan.encoder.name,
-        config.pooling,
+        plan.pooling,
+        config.seed,
         source=plan.encoder.source,
         hint=plan.encoder.hint,
         allow_pickle=config.allow_pickle,
@@ -111,7 +111,7 @@ def build_training(
     freeze_layers(encoder.backbone, config.freeze)
     heads = {name: t.head for name, t in plan.tasks.items()}
     model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length, config.seed).to(device)
-    notes = take_heads(model, heads, Path(config.from_run)) if config.from_run else []
+    notes = take_parts(model, plan.pooling, heads, Path(config.from_run)) if config.from_run else []
     model.autocast = autocast_of(config.precision)
     for name, split in training.items():
         call(plan.tasks[name].task.kind, "fit", labels=label_tensor(split.labels, len(split)))
@@ -119,7 +119,7 @@ def build_training(
     dev = {name: model.tokenize(name, d.dev) for name, d in data.items()}
     train = {name: model.tokenize(name, split) for name, split in training.items()}
     prepare("a dry run")
-    plain = why_plain(encoder.backbone, next(iter(train.values())).names)
+    plain = why_plain(encoder, next(iter(train.values())).names)
     engine = Engine(model, combiner.to(device), packed=plain is None, clip_norm=config.clip_norm, cosines=config.cosines)
     sizes = {name: t.batch_size for name, t in plan.tasks.items()}
     check_turns(combiner, train)
@@ -176,6 +176,7 @@ def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str,
         sampler=plan.sampler.text,
         optimizer=plan.optimizer.text,
         schedule=plan.schedule.text,
+        pooling=plan.pooling.text,
         frozen=sum(p.numel() for p in parameters if not p.requires_grad),
         device=str(trainer.model.device),
         precision=plan.config.precision,

@@ -24,6 +24,7 @@ def build_optimizer(
     groups: list[dict[str, Any]] = []
     for parameters, rate, decay in (
         *_of_encoder(model, config),
+        (model.encoder.pooling.parameters(), config.head_learning_rate, config.weight_decay),
         (model.heads.parameters(), config.head_learning_rate, config.weight_decay),
         (combiner.parameters(), config.head_learning_rate, 0.0),
     ):
@@ -64,7 +65,7 @@ def freeze_layers(backbone: nn.Module, text: str) -> None:
 def _of_encoder(model: Model, config: RunConfig) -> Iterable[tuple[Iterable[nn.Parameter], float, float]]:
     """With a decay of the rate by layer, each layer by itself: the last one has the whole rate."""
     if config.layer_decay == 1:
-        return [(model.encoder.parameters(), config.learning_rate, config.weight_decay)]
+        return [(model.encoder.backbone.parameters(), config.learning_rate, config.weight_decay)]
     layers = list(by_layer(model.encoder.backbone.named_parameters(), frozen=True).values())
     return [
         (parameters, config.learning_rate * config.layer_decay ** (len(layers) - 1 - depth), config.weight_decay)

@@ -144,7 +144,7 @@ class RunDirectory:
 
     def keep(self, model: Model, predictions: Mapping[str, Tensor], dev: Mapping[str, TokenizedSplit]) -> None:
         """Write the best model so far, and what it predicts for the development sets."""
-        checkpoint.save(model, {name: t.head for name, t in self.plan.tasks.items()}, self.model)
+        checkpoint.save(model, self.plan.pooling, {name: t.head for name, t in self.plan.tasks.items()}, self.model)
         for name, predicted in predictions.items():
             self.write_predictions(model.tasks[name], "dev", dev[name].ids, predicted)
 

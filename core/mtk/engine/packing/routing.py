@@ -20,6 +20,7 @@ from mtk.engine.dropout import dropout
 from mtk.engine.packing import functions
 from mtk.engine.packing.layout import Block, Layout, Pass
 from mtk.engine.task_gradients import TaskGradients
+from mtk.model.encoder import Layers, layer_states
 
 # An embedding table with more entries than this is kept by the entries that were looked up. A step looks up some thousands.
 MANY_ENTRIES = 8_192
@@ -33,10 +34,11 @@ class UnfitError(Exception):
 
 
 class Packing:
-    """Runs an encoder's backbone in the packed form."""
+    """Runs an encoder's backbone in the packed form; `all_layers` for the states of all of its layers."""
 
-    def __init__(self, backbone: nn.Module) -> None:
+    def __init__(self, backbone: nn.Module, *, all_layers: bool = False) -> None:
         self._backbone = backbone
+        self._all_layers = all_layers
         self._routed = [(module, _ROUTES[type(module)]) for module in backbone.modules() if type(module) in _ROUTES]
         positions = getattr(getattr(backbone, "embeddings", None), "position_embeddings", None)
         padding = getattr(positions, "padding_idx", None)
@@ -47,8 +49,9 @@ class Packing:
             if isinstance(module, nn.Embedding) and module.num_embeddings > MANY_ENTRIES
         }
 
-    def __call__(self, inputs: Sequence[dict[str, Tensor]], rows: TaskGradients, row_of: Sequence[int]) -> list[Tensor]:
-        """The token states [sequences, length, width] of each batch, given what an encoder takes of each.
+    def __call__(self, inputs: Sequence[dict[str, Tensor]], rows: TaskGradients, row_of: Sequence[int]) -> list[Layers]:
+        """The states [sequences, length, width] that the layers give of each batch, or the last one's alone, given what an
+        encoder takes of each.
 
         A backward pass from them adds the gradient of batch i to row `row_of[i]` of `rows`, and leaves that of the
         parameters themselves alone. Raises UnfitError.
@@ -63,9 +66,8 @@ class Packing:
         counted = [torch.arange(b.length, device=device).expand(b.sequences, -1).reshape(1, -1) for b in layout.blocks]
         packed["position_ids"] = torch.cat(counted, dim=1) + self._first_position
         with self._in_place_of_forward(Pass(layout, rows)):
-            states = self._backbone(**packed).last_hidden_state
-        parts = states.squeeze(0).split(layout.sizes)
-        return [part.unflatten(0, (b.sequences, b.length)) for part, b in zip(parts, layout.blocks, strict=True)]
+            layers = layer_states(self._backbone, packed, all_layers=self._all_layers)
+        return list(zip(*(_unpacked(states, layout) for states in layers), strict=True))
 
     @contextmanager
     def _in_place_of_forward(self, current: Pass) -> Iterator[None]:
@@ -87,6 +89,19 @@ class Packing:
 def _block(given: dict[str, Tensor], row: int) -> Block:
     mask = given["attention_mask"]
     return Block(row, mask.shape[0], mask.shape[1], mask[:, None, None, :].bool())
+
+
+def _unpacked(states: Tensor, layout: Layout) -> list[Tensor]:
+    """The states of each block [sequences, length, width], of those of the packed sequence [1, tokens, width]."""
+    parts = states.squeeze(0).split(layout.sizes)
+    return [part.unflatten(0, (b.sequences, b.length)) for part, b in zip(parts, layout.blocks, strict=True)]
+
+
+def routed_parameters(module: nn.Module, rows: TaskGradients, row: int) -> dict[str, Tensor]:
+    """The trained parameters of a module that is run for one task by itself, such as a pooling: what is computed with these
+    in place of its own adds its gradient to the task's row. A frozen one is not among them."""
+    trained = ((name, p) for name, p in module.named_parameters() if p.requires_grad)
+    return {name: functions.Parameter.apply(p, rows, row) for name, p in trained}
 
 
 def _tokens(values: Tensor, dimensions: int) -> Tensor:
