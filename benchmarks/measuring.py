@@ -151,6 +151,24 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
+    """What `work` takes at most beyond what is held before: of the device on CUDA, of the process on a CPU."""
+    if device.type == "cuda":
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        work()
+        return torch.cuda.max_memory_allocated() - before
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    before = _resident("VmRSS")
+    work()
+    return _resident("VmHWM") - before
+
+
+def _resident(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+
+
 def side_by_side(
     contestants: Mapping[str, Callable[[], object]], repeats: int, device: torch.device
 ) -> dict[str, list[float]]:

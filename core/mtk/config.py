@@ -107,6 +107,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     precision: Precision = "auto"
     """Of the encoder's arithmetic; weights stay fp32. `auto` takes bf16 on CUDA and on CPUs that are the faster for it; the
     run records which it was."""
+    recompute: bool = False
+    """Whether activations are computed again in the backward pass, and not kept: the same gradients, with less memory."""
     compile: Literal["auto", "on", "off"] = "auto"
     """Whether steps are recorded as CUDA graphs and replayed; `auto` does where that is possible."""
     seed: int = 0

@@ -92,7 +92,7 @@ def _train(
 PROGRESS = f"{PACKAGE}/progress"
 """The listener that shows how a run goes. It knows terminals and notebooks, and so is not the framework's."""
 
-RESUMABLE = ("epochs", "steps", "checkpoint_every", "device", "compile", "listen")
+RESUMABLE = ("epochs", "steps", "checkpoint_every", "device", "compile", "recompute", "listen")
 """The settings that a run may be resumed with, in place of its own."""
 
 

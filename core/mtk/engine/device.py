@@ -71,6 +71,6 @@ def out_of_memory_explained() -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise MtkError(
-            "Out of memory. Make the step smaller: --accumulate 2 (the same result in two parts), a smaller --batch-size "
-            "or --max-length, or --precision bf16."
+            "Out of memory. --recompute keeps less of a step (the same result, in more time). Or make the step smaller: "
+            "--accumulate 2 (the same result in two parts), a smaller --batch-size or --max-length, or --precision bf16."
         ) from error

@@ -20,6 +20,7 @@ from mtk.engine.cuda_graphs import choose_recording
 from mtk.engine.device import autocast_of
 from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
+from mtk.engine.recomputation import recompute
 from mtk.errors import UsageError
 from mtk.events import Plan, PlannedTask, Progress
 from mtk.host.optimizers import decays, is_recordable
@@ -95,6 +96,7 @@ def build_training(
         device,
         plan.combiner.text,
         uses_host=combiner.uses_host,
+        recompute=config.recompute,
         unrecordable=None if is_recordable(plan.optimizer.cls) else plan.optimizer.text,
     )
     prepare(f"loading the encoder {plan.encoder.name}")
@@ -109,6 +111,8 @@ def build_training(
     if encoder.longest is not None and config.max_length > encoder.longest:
         raise UsageError(f"--max-length {config.max_length}: {plan.encoder.name} reads at most {encoder.longest} tokens.")
     freeze_layers(encoder.backbone, config.freeze)
+    if config.recompute:
+        recompute(encoder.backbone)
     heads = {name: t.head for name, t in plan.tasks.items()}
     model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length, config.seed).to(device)
     notes = take_parts(model, plan.pooling, heads, Path(config.from_run)) if config.from_run else []

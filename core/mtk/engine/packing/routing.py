@@ -7,7 +7,7 @@ runs as it is. Attention looks at one sequence at a time; each block is unfolded
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -27,6 +27,13 @@ MANY_ENTRIES = 8_192
 
 
 _current: ContextVar[Pass] = ContextVar("pass")
+_again: ContextVar[Callable[[], AbstractContextManager[None]]] = ContextVar("again", default=nullcontext)
+
+
+def forward_and_again() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """The contexts in which a part of a forward pass runs, and later once more: that of the packed pass it belongs to, if it
+    belongs to one. The later one may be in another thread, that of a device's backward pass."""
+    return nullcontext(), _again.get()()
 
 
 class UnfitError(Exception):
@@ -65,15 +72,17 @@ class Packing:
         device = packed["input_ids"].device
         counted = [torch.arange(b.length, device=device).expand(b.sequences, -1).reshape(1, -1) for b in layout.blocks]
         packed["position_ids"] = torch.cat(counted, dim=1) + self._first_position
-        with self._in_place_of_forward(Pass(layout, rows)):
+        with self._routes(Pass(layout, rows)):
             layers = layer_states(self._backbone, packed, all_layers=self._all_layers)
         return list(zip(*(_unpacked(states, layout) for states in layers), strict=True))
 
     @contextmanager
-    def _in_place_of_forward(self, current: Pass) -> Iterator[None]:
+    def _routes(self, current: Pass) -> Iterator[None]:
+        """What a module computes in here is computed in the packed form."""
         config: Any = self._backbone.config
         attention, config._attn_implementation = config._attn_implementation, ATTENTION
         token = _current.set(current)
+        again = _again.set(lambda: self._routes(current))
         try:
             for module, route in self._routed:
                 module.__dict__["forward"] = route.__get__(module)
@@ -81,6 +90,7 @@ class Packing:
         finally:
             for module, _ in self._routed:
                 module.__dict__.pop("forward", None)
+            _again.reset(again)
             _current.reset(token)
             current.forget()
             config._attn_implementation = attention
