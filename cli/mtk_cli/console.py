@@ -276,7 +276,8 @@ def pace(progress: Progress) -> str:
         own = [(name, loss) for name, loss in progress.own_losses.items() if name.startswith(f"{task}/")]
         parts += [(task, total), *own]
     losses = "  ".join(f"{name} {loss:.4f}" for name, loss in parts)
-    return f"loss  {losses}  {progress.examples_per_second:,.0f} examples/s"
+    skipped = f"  {_count(progress.skipped, 'step')} skipped for fp16" if progress.skipped else ""
+    return f"loss  {losses}  {progress.examples_per_second:,.0f} examples/s{skipped}"
 
 
 def outcome(result: Result) -> str:

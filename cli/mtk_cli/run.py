@@ -141,7 +141,7 @@ SETTINGS = [
         complete=runs,
     ),
     Setting(MACHINE, "device", "--device", metavar="NAME", help="auto, cpu, cuda or cuda:N."),
-    Setting(MACHINE, "precision", "--precision", metavar="auto|fp32|bf16", help="Of the encoder's arithmetic."),
+    Setting(MACHINE, "precision", "--precision", metavar="auto|fp32|bf16|fp16", help="Of the encoder's arithmetic."),
     Setting(MACHINE, "recompute", "--recompute", help="Compute activations again in the backward pass: less memory."),
     Setting(MACHINE, "compile", "--compile", metavar="auto|on|off", help="Record steps as CUDA graphs."),
     Setting(MACHINE, "seed", "--seed", metavar="N", help="Of everything random."),

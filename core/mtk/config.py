@@ -19,7 +19,7 @@ PerTask: TypeAlias = T | dict[str, T]
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Rate = Annotated[float, msgspec.Meta(ge=0)]
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 BATCH_SIZE = 16
@@ -106,7 +106,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     precision: Precision = "auto"
     """Of the encoder's arithmetic; weights stay fp32. `auto` takes bf16 on CUDA and on CPUs that are the faster for it; the
-    run records which it was."""
+    run records which it was. With `fp16` the losses are scaled."""
     recompute: bool = False
     """Whether activations are computed again in the backward pass, and not kept: the same gradients, with less memory."""
     compile: Literal["auto", "on", "off"] = "auto"

@@ -66,6 +66,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     layer_cosines: dict[str, dict[str, float]]  # layer of the encoder -> the same in it, where it was computed by layer
     learning_rate: float
     examples_per_second: float
+    loss_scale: float | None = None  # by which losses are multiplied in the backward pass, with fp16
+    skipped: int = 0  # steps of the run so far without an update, since fp16 could not hold their gradients
 
 
 class EvaluationStart(msgspec.Struct, frozen=True, kw_only=True):

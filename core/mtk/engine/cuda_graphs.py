@@ -55,6 +55,7 @@ class CudaGraph:
             gramian=None if outcome.gramian is None else outcome.gramian.clone(),
             decision=None if outcome.decision is None else outcome.decision.clone(),
             finite=outcome.finite.clone(),
+            overflowed=None if outcome.overflowed is None else outcome.overflowed.clone(),
             largest=None if outcome.largest is None else outcome.largest.clone(),
         )
 

@@ -23,8 +23,7 @@ def recompute(backbone: nn.Module) -> None:
     if not blocks:
         raise UsageError(f"--recompute: a {type(backbone).__name__} has no blocks that could be computed again.")
     for block in blocks:
-        block.gradient_checkpointing = True
-        block._gradient_checkpointing_func = _recomputed  # type: ignore[assignment] # transformers' name for what it calls then
+        block.__dict__.update(gradient_checkpointing=True, _gradient_checkpointing_func=_recomputed)  # transformers' names
 
 
 def _recomputed(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

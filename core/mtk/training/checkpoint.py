@@ -19,7 +19,7 @@ import safetensors.torch
 from torch import nn
 
 from mtk.config import Precision
-from mtk.engine.device import autocast_of, choose_device, choose_precision
+from mtk.engine.device import autocast_of, choose_device, choose_precision, precision_of
 from mtk.errors import DataError, UsageError
 from mtk.file_form import FileForm
 from mtk.files import digest, is_as_saved, is_directory, read_json, standing, write_directory
@@ -86,7 +86,7 @@ def save(model: Model, pooling: Part, heads: Mapping[str, Part], directory: Path
         format=3,
         pooling=_card(pooling),
         max_length=model.max_length,
-        precision="fp32" if model.autocast is None else "bf16",
+        precision=precision_of(model.autocast),
         tasks=[_task_card(task) for task in model.tasks.values()],
         heads={task: _card(part) for task, part in heads.items()},
     )

@@ -138,6 +138,8 @@ def _tensors(trainer: Trainer) -> dict[str, Tensor]:
     tensors[CPU] = torch.get_rng_state()
     if trainer.model.device.type == "cuda":
         tensors[CUDA] = torch.cuda.get_rng_state(trainer.model.device)
+    if trainer.engine.scaling:
+        tensors |= {f"scaling.{name}": value for name, value in trainer.engine.scaling.state_dict().items()}
     if trainer.average:
         tensors |= {f"average.{name}": value for name, value in trainer.average.model.state_dict().items()}
     return tensors
@@ -145,6 +147,8 @@ def _tensors(trainer: Trainer) -> dict[str, Tensor]:
 
 def _restore_modules(trainer: Trainer, tensors: Mapping[str, Tensor]) -> None:
     modules: dict[str, nn.Module] = {"model.": trainer.model, "combiner.": trainer.combiner}
+    if trainer.engine.scaling:
+        modules["scaling."] = trainer.engine.scaling
     if trainer.average:
         modules["average."] = trainer.average.model
     for prefix, module in modules.items():
