@@ -72,6 +72,14 @@ SETTINGS = [
         complete=parts("combiner"),
     ),
     Setting(MODEL, "dropout", "--dropout", metavar="SHARE", help="In every head with dropout that is given no other."),
+    Setting(
+        TRAINING,
+        "stages",
+        "--stage",
+        metavar="SPEC",
+        help="What the encoder learns from the texts before: mlm:epochs=1; again for another.",
+        complete=parts("stage"),
+    ),
     Setting(TRAINING, "epochs", "--epochs", metavar="N", help="How often training goes through an epoch."),
     Setting(
         TRAINING,

@@ -179,4 +179,4 @@ def _describe_command(component: Component) -> tuple[list[dict[str, Any]], str]:
 
 
 _DESCRIBERS = {"tasks": _describe_tasks, "encoder": _describe_encoder, "command": _describe_command}
-CONFIGURABLE = {"head", "combiner", "augmenter", "kind", "sampler", "optimizer", "schedule", "pooling", "listener"}
+CONFIGURABLE = {"head", "combiner", "augmenter", "kind", "sampler", "optimizer", "schedule", "pooling", "stage", "listener"}

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from mtk.augmenter import Augmenter
     from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Scope, Step
     from mtk.config import RunConfig
-    from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Plan, Preparation, Progress, Result, Stop
+    from mtk.events import (
+        Evaluation,
+        EvaluationProgress,
+        EvaluationStart,
+        Plan,
+        Preparation,
+        Progress,
+        Result,
+        StageProgress,
+        Stop,
+    )
     from mtk.head import Encoding, Head
     from mtk.host.registry import Registry
     from mtk.kind import Kind
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
     from mtk.registration import Registration
     from mtk.sampler import Sampler
     from mtk.schedule import Schedule
+    from mtk.stage import Stage
     from mtk.task import Task
     from mtk.training.checkpoint import load
 
@@ -51,6 +62,8 @@ _HOME = {
     "Sampler": "mtk.sampler",
     "Schedule": "mtk.schedule",
     "Scope": "mtk.combiner",
+    "Stage": "mtk.stage",
+    "StageProgress": "mtk.events",
     "Step": "mtk.combiner",
     "Stop": "mtk.events",
     "Task": "mtk.task",
@@ -83,6 +96,8 @@ __all__ = [
     "Sampler",
     "Schedule",
     "Scope",
+    "Stage",
+    "StageProgress",
     "Step",
     "Stop",
     "Task",

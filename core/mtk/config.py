@@ -59,6 +59,9 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     augment: PerTask[str] = {}
     """NAME:key=value,…,copies=N; training text is left as it is where nothing is said."""
 
+    stages: list[str] = []
+    """NAME:key=value,…,epochs=N,batch=N,lr=RATE of each stage in which the encoder learns from the training texts before
+    training begins, in their order."""
     epochs: Count = 3
     """How often training goes through an epoch."""
     epoch: Literal["longest", "shortest"] | Count = "longest"

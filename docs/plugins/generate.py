@@ -25,6 +25,7 @@ SECTIONS = [
     ("Samplers", "mtk.sampler", ("Sampler",)),
     ("Schedules", "mtk.schedule", ("Schedule",)),
     ("Poolings", "mtk.pooling", ("Pooling",)),
+    ("Stages", "mtk.stage", ("Stage",)),
     (
         "Events",
         "mtk.events",
@@ -32,6 +33,7 @@ SECTIONS = [
             "Preparation",
             "Plan",
             "PlannedTask",
+            "StageProgress",
             "Progress",
             "EvaluationStart",
             "EvaluationProgress",

@@ -138,7 +138,11 @@ def test_they_are_listed(site: Path) -> None:
 @pytest.mark.slow
 def test_a_run_takes_them_all(site: Path, tmp_path: Path) -> None:
     one = ("data", "tasks"), ("encoder", "encoder"), ("head", "head"), ("combiner", "combiner"), ("augment", "augmenter")
-    flags = (*one, ("listen", "listener"), *((kind, kind) for kind in ("sampler", "optimizer", "schedule", "pooling")))
+    flags = (
+        *one,
+        ("listen", "listener"),
+        *((kind, kind) for kind in ("sampler", "optimizer", "schedule", "pooling", "stage")),
+    )
     parts = [text for flag, kind in flags for text in (f"--{flag}", name_of(kind))]
     python("-m", "mtk_cli", "run", *parts, "--steps", "3", "--device", "cpu", "--out", "run", cwd=tmp_path, site=site)
     configuration = (tmp_path / "run" / "config.toml").read_text()

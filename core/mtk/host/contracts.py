@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from mtk.calling.arguments import names, parameters, unfit
-from mtk.config import Count
+from mtk.config import Count, Rate
 from mtk.host.attributes import attributes, misnamed, misvalued
 from mtk.host.optimizers import optimizer_options, why_no_optimizer
 from mtk.host.options import Option, options
@@ -28,6 +28,7 @@ PartKind = Literal[
     "optimizer",
     "schedule",
     "pooling",
+    "stage",
     "tasks",
     "encoder",
     "listener",
@@ -107,6 +108,13 @@ CONTRACTS: dict[str, Contract] = {
         constructor=("width",),
         methods={"forward": ("tokens", "mask", "layers")},
         made=("_parameters",),
+    ),
+    "stage": Contract(
+        base="Stage",
+        constructor=("width", "tokenizer", "embeddings"),
+        methods={"forward": ("inputs", "encode", "embeddings")},
+        made=("_parameters",),
+        framework=(Option("epochs", Count, 1), Option("batch", Count, 32), Option("lr", Rate, 5e-5)),
     ),
 }
 

@@ -22,7 +22,7 @@ from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
 from mtk.engine.recomputation import recompute
 from mtk.errors import UsageError
-from mtk.events import Plan, PlannedTask, Progress
+from mtk.events import Plan, PlannedTask, Progress, StageProgress
 from mtk.host.optimizers import decays, is_recordable
 from mtk.host.registry import PACKAGE
 from mtk.model.multitask import Model
@@ -31,6 +31,7 @@ from mtk.training.build_model import build_encoder, build_model
 from mtk.training.checkpoint import take_parts
 from mtk.training.dry_run import check_turns, dry_run
 from mtk.training.optimizer import freeze_layers
+from mtk.training.stages import Stages
 from mtk.training.trainer import Recipe, Trainer
 
 EQUAL = f"{PACKAGE}/equal"
@@ -43,6 +44,7 @@ Prepare: TypeAlias = Callable[[str], object]
 class Training:
     """A run that is ready to begin."""
 
+    stages: Stages  # what comes before
     trainer: Trainer
     dev: dict[str, TokenizedSplit]
     plain: str | None  # why the tasks pass the encoder one after the other; None where they do so at once
@@ -86,6 +88,7 @@ def build_training(
     device: torch.device,
     report: Callable[[Progress], object],
     prepare: Prepare = lambda stage: None,
+    report_stage: Callable[[StageProgress], object] = lambda progress: None,
 ) -> Training:
     """Everything is made, and made to take a step once, so that a plugin that breaks its promise does so here."""
     config = plan.config
@@ -130,8 +133,10 @@ def build_training(
     trainer = Trainer(engine, train, sizes, config, recipe, report=report, record=record)
     further = list(trainer.sampling.seen_together(trainer.turns, trainer.steps, trainer.epoch_count))
     dry_run(model, build_combiner(plan).to(device), train, packed=plain is None, further=further)
+    parts = (plan.optimizer, plan.schedule)
+    stages = Stages(plan.stages, model, data, config, parts, scaling=engine.scaling, report=report_stage)
     torch.manual_seed(config.seed)  # of dropout, and of a combiner that draws
-    return Training(trainer, dev, plain, notes + _without_effect(plan, trainer))
+    return Training(stages, trainer, dev, plain, notes + _without_effect(plan, trainer))
 
 
 def _without_effect(plan: RunPlan, trainer: Trainer) -> list[str]:
@@ -181,6 +186,7 @@ def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str,
         optimizer=plan.optimizer.text,
         schedule=plan.schedule.text,
         pooling=plan.pooling.text,
+        stages=[part.text for part in plan.stages],
         frozen=sum(p.numel() for p in parameters if not p.requires_grad),
         device=str(trainer.model.device),
         precision=plan.config.precision,

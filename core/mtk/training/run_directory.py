@@ -25,7 +25,7 @@ from torch import Tensor
 from mtk.data.formats import csv_of
 from mtk.data.tokens import TokenizedSplit
 from mtk.errors import UsageError
-from mtk.events import Evaluation, Progress, Result
+from mtk.events import Evaluation, Progress, Result, StageProgress
 from mtk.files import write_file
 from mtk.hookspecs import hookimpl
 from mtk.model.multitask import Model, values
@@ -129,6 +129,10 @@ class RunDirectory:
         except OSError:
             locked.close()
             raise UsageError(f"Another process is at work in {self.path}. Wait until it ends.") from None
+
+    @hookimpl
+    def mtk_stage_progressed(self, progress: StageProgress) -> None:
+        self._log("stage", progress)
 
     @hookimpl
     def mtk_progressed(self, progress: Progress) -> None:

@@ -1,5 +1,5 @@
-"""One scale for all tasks, which is gone before anybody decides; a step that fp16 cannot hold is skipped, counted, and leaves
-no trace but a smaller scale."""
+"""One scale for all tasks, which is gone before anybody decides; a step that fp16 cannot hold is skipped, counted, and
+leaves no trace but a smaller scale."""
 
 from __future__ import annotations
 
