@@ -24,7 +24,7 @@ from mtk_cli import cli
 from mtk_cli.new import KINDS, TEMPLATES
 
 ROOT = Path(__file__).parents[2]
-CHECKED = ("head", "combiner", "augmenter", "pooling")
+CHECKED = ("head", "combiner", "augmenter", "kind", "pooling")
 
 
 def name_of(kind: str) -> str:
@@ -255,7 +255,7 @@ def test_a_bad_name(name: str, tmp_path: Path) -> None:
         (("heads", "--combiner"), "There is a module 'mtk_heads' already, which the package would hide."),
         (("sample", "--tasks"), "There is a task set 'sample' already, of multitask-toolkit. Choose another name."),
         (("predict", "--command"), "There is a command 'predict' already, of multitask-toolkit. Choose another name."),
-        (("fresh",), "Say what the package brings: one of --head, --combiner, --augmenter, --sampler, "),
+        (("fresh",), "Say what the package brings: one of --head, --combiner, --augmenter, "),
         (("fresh", "--head", "--combiner"), "Say what the package brings: one of"),
     ],
 )

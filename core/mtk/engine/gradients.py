@@ -44,8 +44,8 @@ class Outcome:
     gramian: Tensor | None  # [T, T], or [L, T, T] by layer, where one was computed
     decision: Tensor | None  # what the combiner made of them: weights, or its gradient's norm []; None for a plain sum
     finite: Tensor  # [], bool: whether the losses and the gradient of encoder and heads are
-    overflowed: Tensor | None = None  # [], bool: whether they are not for fp16's sake alone, and the step is skipped
     largest: Tensor | None = None  # [], of the tasks' gradients the largest entry, where the combiner got those
+    overflowed: Tensor | None = None  # [], bool: whether they are not for fp16's sake alone, and the step is skipped
 
 
 _DECISIONS: dict[type[Combiner], tuple[str, str]] = {

@@ -2,7 +2,8 @@ from typing import TYPE_CHECKING
 
 import mtk
 
-if TYPE_CHECKING:  # imported in the methods, since a kind is built before torch is needed
+# imported in the methods, since a kind is built before torch is needed
+if TYPE_CHECKING:
     from torch import Tensor
 
 

@@ -1,7 +1,6 @@
+import mtk
 import torch
 from torch import Tensor
-
-import mtk
 
 
 class NewcomerPooling(mtk.Pooling):

@@ -1,10 +1,9 @@
 from collections.abc import Callable
 
+import mtk
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-import mtk
 
 
 class NewcomerStage(mtk.Stage):
@@ -18,7 +17,12 @@ class NewcomerStage(mtk.Stage):
         super().__init__()
         self.temperature = temperature
 
-    def forward(self, inputs: dict[str, Tensor], encode: Callable[..., mtk.Encoding]) -> Tensor:
-        one, other = (F.normalize(encode(inputs).embedding.float(), dim=1) for _ in range(2))
+    def forward(
+        self,
+        inputs: dict[str, Tensor],
+        encode: Callable[..., mtk.Encoding],
+    ) -> Tensor:
+        embeddings = (encode(inputs).embedding.float() for _ in range(2))
+        one, other = (F.normalize(embedding, dim=1) for embedding in embeddings)
         own = torch.arange(len(one), device=one.device)
         return F.cross_entropy(one @ other.T / self.temperature, own)
