@@ -27,7 +27,7 @@ import transformers
 
 import mtk
 from mtk.combiner import Combiner
-from mtk.config import check
+from mtk.config import RunConfig, check
 from mtk.data.batches import Batches
 from mtk.data.split import TaskData
 from mtk.data.tasks_toml import read_layout, read_task
@@ -37,10 +37,10 @@ from mtk.engine.device import autocast_of, choose_device, choose_precision
 from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
 from mtk.host.kinds import Kinds
-from mtk.model.encoder import Encoder, load_encoder
+from mtk.model.encoder import Encoder
 from mtk.model.multitask import Model
 from mtk.plan import HEAD_OF_A_PAIR, HEAD_OF_ONE_TEXT, find_data, find_encoder
-from mtk.training.build_model import build_model
+from mtk.training.build_model import build_encoder, build_model
 from mtk.training.trainer import Recipe, Trainer
 
 RESULTS = Path(__file__).parent / "results"
@@ -74,6 +74,7 @@ class Workload:
         self.device = choose_device(arguments.device)
         self.autocast = autocast_of(choose_precision(arguments.precision, self.device))
         self._encoder = arguments.encoder
+        self._pooling = registry.part("pooling", RunConfig().pooling)
         layout = read_layout(find_data(arguments.data, registry), Kinds(registry))
         found = {name: read_task(source, bad_rows="skip") for name, source in layout.items()}
         self.data: dict[str, TaskData] = {}
@@ -84,13 +85,13 @@ class Workload:
         self.heads = {name: defaults[d.task.pair] for name, d in self.data.items()}
         model = self.model()
         self.train = {name: model.tokenize(name, d.train) for name, d in self.data.items()}
-        self.plain = why_plain(model.encoder.backbone, next(iter(self.train.values())).names)
+        self.plain = why_plain(model.encoder, next(iter(self.train.values())).names)
 
     def encoder(self) -> Encoder:
         if self._encoder not in SHAPES:
             return self._load(self._encoder)
         tokenizer = self._load("minilm").tokenizer
-        return Encoder(transformers.AutoModel.from_config(SHAPES[self._encoder]), tokenizer, "mean")
+        return Encoder(transformers.AutoModel.from_config(SHAPES[self._encoder]), tokenizer, self._pooling.build())
 
     def model(self) -> Model:
         torch.manual_seed(0)
@@ -121,7 +122,7 @@ class Workload:
 
     def _load(self, name: str) -> Encoder:
         found = find_encoder(name, self.registry)
-        return load_encoder(found.name, "mean", source=found.source, hint=found.hint)
+        return build_encoder(found.name, self._pooling, source=found.source, hint=found.hint)
 
     def steps(self, batch_size: int) -> Iterator[dict[str, list[Batch]]]:
         """Batches of every task, as a run draws and pads them, without end."""
@@ -148,6 +149,24 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
 def wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
+    """What `work` takes at most beyond what is held before: of the device on CUDA, of the process on a CPU."""
+    if device.type == "cuda":
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        work()
+        return torch.cuda.max_memory_allocated() - before
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    before = _resident("VmRSS")
+    work()
+    return _resident("VmHWM") - before
+
+
+def _resident(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
 
 def side_by_side(

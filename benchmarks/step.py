@@ -138,23 +138,7 @@ def own_peak_bytes(name: str, arguments: argparse.Namespace) -> int:
     load = workload(arguments, arguments.tasks[0])
     make = stepper(name, load, arguments.batch_size)
     stream = load.steps(arguments.batch_size)
-    steps = [next(stream) for _ in range(4)]
-    if load.device.type == "cuda":
-        before = torch.cuda.memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
-        for batches in steps:
-            make(batches)
-        return torch.cuda.max_memory_allocated() - before
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
-    before = _resident("VmRSS")
-    for batches in steps:
-        make(batches)
-    return _resident("VmHWM") - before
-
-
-def _resident(field: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+    return measuring.peak_bytes(lambda: [make(batches) for batches in islice(stream, 4)], load.device)
 
 
 def rows(found: dict[str, Any]) -> list[list[object]]:

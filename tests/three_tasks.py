@@ -12,7 +12,6 @@ from torch import Tensor
 from transformers import AutoModel, BertConfig, PreTrainedConfig
 
 from mtk.data.tokens import Batch, Reading
-from mtk.model.encoder import Encoder
 from mtk.model.multitask import Model
 from mtk.task import Task
 
@@ -34,11 +33,11 @@ BERT = BertConfig(
 )
 
 
-def make_model(config: PreTrainedConfig = BERT) -> Model:
+def make_model(config: PreTrainedConfig = BERT, pooling: str = "mean") -> Model:
     """In float64, without dropout, with a parameter that nothing uses."""
     torch.manual_seed(0)
     backbone = AutoModel.from_config(copy.deepcopy(config))  # which a model may change
-    model = building.model(Encoder(backbone, None, "mean"), TASKS, HEADS, 32).double().eval()
+    model = building.model(building.untaught(backbone, pooling), TASKS, HEADS, 32).double().eval()
     backbone.register_parameter("unused", torch.nn.Parameter(torch.ones(3, dtype=torch.float64)))
     return model
 

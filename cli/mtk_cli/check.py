@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mtk.host.spec import Spec
 
 OK, SLOW, BROKEN, UNKNOWN = "ok", "slow", "broken", "not checked"
-CHECKED = ("head", "combiner", "augmenter", "kind")
+CHECKED = ("head", "combiner", "augmenter", "kind", "pooling")
 EXIT = {OK: 0, SLOW: 0, BROKEN: 1, UNKNOWN: 2}
 
 
@@ -34,7 +34,7 @@ EXIT = {OK: 0, SLOW: 0, BROKEN: 1, UNKNOWN: 2}
 @json_option("Print a JSON list.")
 @click.pass_context
 def command(ctx: click.Context, package: str, as_json: bool) -> None:
-    """Check that a package's heads, combiners, augmenters and kinds do what mtk asks of them.
+    """Check that a package's heads, combiners, augmenters, kinds and poolings do what mtk asks of them.
 
     PACKAGE is the name of a package or of a plugin, the directory of one that is installed, or a component: NAME,
     package/NAME, NAME:key=value. The exit status is 1 if a promise is broken, and 2 if something could not be checked.
@@ -82,8 +82,8 @@ def named(registry: Registry, spec: Spec) -> list[Component]:
         known = {known for c in ours for known in (c.package, c.plugin, c.name)}
         raise UsageError(f"There is no package, plugin or component '{name}'. {nearest(name, known)}")
     raise UsageError(
-        f"The package '{name}' brings no head, combiner, augmenter or kind. Has it an entry point in the group 'mtk', and "
-        f"was it installed again after that was added?"
+        f"The package '{name}' brings no head, combiner, augmenter, kind or pooling. Has it an entry point in the group "
+        f"'mtk', and was it installed again after that was added?"
     )
 
 
@@ -141,6 +141,8 @@ def unbuilt(part: Part) -> str | None:
         offered = {"labels": ("a", "b", "c"), "range": (0.0, 1.0)}
     elif part.component.kind == "combiner":
         offered = {"tasks": ["a", "b", "c"]}
+    elif part.component.kind == "pooling":
+        offered = {"width": 8}
     try:
         part.build(**offered)
     except BrokenPartError as error:

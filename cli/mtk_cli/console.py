@@ -17,7 +17,7 @@ from rich.status import Status
 from rich.text import Text
 
 from mtk import hookimpl
-from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Plan, Preparation, Progress, Result
+from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Plan, Preparation, Progress, Result, StageProgress
 from mtk_cli.escape import visible
 from mtk_cli.output import Listing, Screen, scores, stdout, table
 
@@ -85,6 +85,16 @@ class Report:
         self._screen.print()
         if self._bar:
             self._bar.begin(plan)
+
+    @hookimpl
+    def mtk_stage_progressed(self, progress: StageProgress) -> None:
+        is_over = progress.step == progress.steps
+        if self._bar:
+            self._bar.show_stage(progress)
+        if is_over:
+            self._screen.say(told_of_stage(progress))
+        elif not self._bar:
+            self._log(told_of_stage(progress))
 
     @hookimpl
     def mtk_progressed(self, progress: Progress) -> None:
@@ -181,6 +191,7 @@ class Bar(ProgressBar):
     def __init__(self, screen: Screen) -> None:
         self._losses = Text()
         self._evaluation: TaskID | None = None
+        self._stage: TaskID | None = None
         super().__init__(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -197,6 +208,15 @@ class Bar(ProgressBar):
     def show(self, progress: Progress) -> None:
         self._losses = Text(visible(pace(progress)), no_wrap=True, overflow="ellipsis")
         self.update(self._steps, completed=progress.step, description=f"epoch {progress.epoch}/{self._epochs}")
+
+    def show_stage(self, progress: StageProgress) -> None:
+        if self._stage is None:
+            self._stage = self.add_task(visible(progress.stage), total=progress.steps)
+        self._losses = Text(visible(told_of_stage(progress)), no_wrap=True, overflow="ellipsis")
+        self.update(self._stage, completed=progress.step)
+        if progress.step == progress.steps:
+            self.remove_task(self._stage)
+            self._stage = None
 
     def begin_evaluation(self, start: EvaluationStart) -> None:
         self._evaluation = self.add_task("evaluation", total=sum(start.examples.values()))
@@ -240,12 +260,15 @@ def setup(plan: Plan) -> Listing:
         grid.add_row("", f"{plan.frozen / 1e6:,.1f} M of them are frozen")
     grid.add_row("combiner", plan.combiner)
     for kind, name, default in (
+        ("pooling", plan.pooling, "mean"),
         ("sampler", plan.sampler, "equal"),
         ("optimizer", plan.optimizer, "adamw"),
         ("schedule", plan.schedule, "linear"),
     ):
         if name != default:
             grid.add_row(kind, name)
+    for stage in plan.stages:
+        grid.add_row("stage", stage)
     grid.add_row("device", f"{plan.device}, {plan.precision}" + (", CUDA graphs" if plan.recorded else ""))
     grid.add_row("training", f"{_count(plan.epochs, 'epoch')}, {_count(plan.steps, 'step')}")
     grid.add_row("out", str(plan.out))
@@ -268,6 +291,12 @@ def told(progress: Progress) -> str:
     return f"step {progress.step}/{progress.steps}  {pace(progress)}"
 
 
+def told_of_stage(progress: StageProgress) -> str:
+    """The same of a stage."""
+    done = f"stage {progress.stage}  step {progress.step}/{progress.steps}"
+    return f"{done}  loss {progress.loss:.4f}  {progress.texts_per_second:,.0f} texts/s"
+
+
 def pace(progress: Progress) -> str:
     """The loss of each task, after it the losses of its head's own that are part of it, and the speed."""
     parts = []
@@ -275,7 +304,8 @@ def pace(progress: Progress) -> str:
         own = [(name, loss) for name, loss in progress.own_losses.items() if name.startswith(f"{task}/")]
         parts += [(task, total), *own]
     losses = "  ".join(f"{name} {loss:.4f}" for name, loss in parts)
-    return f"loss  {losses}  {progress.examples_per_second:,.0f} examples/s"
+    skipped = f"  {_count(progress.skipped, 'step')} skipped for fp16" if progress.skipped else ""
+    return f"loss  {losses}  {progress.examples_per_second:,.0f} examples/s{skipped}"
 
 
 def outcome(result: Result) -> str:

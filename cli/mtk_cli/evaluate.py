@@ -22,7 +22,7 @@ from mtk_cli.settings import value
 )
 @click.option("--split", type=click.Choice(["dev", "test", "train"]), default="dev", show_default=True)
 @click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
-@click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16", help="As in the run unless given.")
+@click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16|fp16", help="As in the run unless given.")
 @click.option("--bad-rows", type=value("bad_rows"), metavar="error|skip", help="As in the run unless given.")
 @form_options
 @json_option("Print one JSON object.")

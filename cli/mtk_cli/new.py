@@ -43,6 +43,8 @@ KINDS = {
     "sampler": Template("A sampler of tasks.", (TEST, "mtk run --sampler newcomer"), ("sampler",)),
     "optimizer": Template("An optimizer of the weights.", (TEST, "mtk run --optimizer newcomer"), ("optimizer",)),
     "schedule": Template("A schedule of the rates.", (TEST, "mtk run --schedule newcomer"), ("schedule",)),
+    "pooling": Template("A pooling of token states.", (CHECK, "mtk run --pooling newcomer"), ("checked", "pooling")),
+    "stage": Template("A stage before training.", (TEST, "mtk run --stage newcomer"), ("stage",)),
     "tasks": Template("A task set: a folder of data.", (TEST, "mtk run --data newcomer"), ("tasks",)),
     "encoder": Template("An encoder: a folder, or an id of the hub.", (TEST, "mtk run --encoder newcomer"), ("encoder",)),
     "listener": Template("A listener of runs.", (TEST, "mtk run --listen newcomer"), ("listener",)),

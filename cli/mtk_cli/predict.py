@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--probabilities", is_flag=True, help="The probability of each label too; prints CSV.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write to a new file: .csv, or .jsonl for JSON Lines.")
 @click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
-@click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16", help="As in the run unless given.")
+@click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16|fp16", help="As in the run unless given.")
 @form_options
 @json_option("Print a JSON object a line, with the id.")
 def command(

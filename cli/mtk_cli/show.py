@@ -116,13 +116,15 @@ def directory_card(path: str) -> dict[str, Any]:
 
 def encoder_properties(name: str, source: str) -> dict[str, Any]:
     """What an encoder is like, which it is loaded for. Raises UsageError where it cannot be."""
+    from mtk.config import RunConfig
     from mtk.engine.packing import why_plain
-    from mtk.model.encoder import load_encoder
+    from mtk.host.registry import Registry
+    from mtk.training.build_model import build_encoder
 
-    encoder = load_encoder(name, "mean", source=source)
+    encoder = build_encoder(name, Registry().part("pooling", RunConfig().pooling), source=source)
     config: Any = encoder.backbone.config
     names = [name for name in encoder.tokenizer.model_input_names if name != "attention_mask"]
-    reason = why_plain(encoder.backbone, names)
+    reason = why_plain(encoder, names)
     return {
         "architecture": type(encoder.backbone).__name__,
         "layers": getattr(config, "num_hidden_layers", None),
@@ -177,4 +179,4 @@ def _describe_command(component: Component) -> tuple[list[dict[str, Any]], str]:
 
 
 _DESCRIBERS = {"tasks": _describe_tasks, "encoder": _describe_encoder, "command": _describe_command}
-CONFIGURABLE = {"head", "combiner", "augmenter", "kind", "sampler", "optimizer", "schedule", "listener"}
+CONFIGURABLE = {"head", "combiner", "augmenter", "kind", "sampler", "optimizer", "schedule", "pooling", "stage", "listener"}

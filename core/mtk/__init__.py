@@ -16,14 +16,26 @@ if TYPE_CHECKING:
     from mtk.augmenter import Augmenter
     from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Scope, Step
     from mtk.config import RunConfig
-    from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Plan, Preparation, Progress, Result, Stop
+    from mtk.events import (
+        Evaluation,
+        EvaluationProgress,
+        EvaluationStart,
+        Plan,
+        Preparation,
+        Progress,
+        Result,
+        StageProgress,
+        Stop,
+    )
     from mtk.head import Encoding, Head
     from mtk.host.registry import Registry
     from mtk.kind import Kind
     from mtk.pipeline import run
+    from mtk.pooling import Pooling
     from mtk.registration import Registration
     from mtk.sampler import Sampler
     from mtk.schedule import Schedule
+    from mtk.stage import Stage
     from mtk.task import Task
     from mtk.training.checkpoint import load
 
@@ -40,6 +52,7 @@ _HOME = {
     "Kind": "mtk.kind",
     "LossCombiner": "mtk.combiner",
     "Plan": "mtk.events",
+    "Pooling": "mtk.pooling",
     "Preparation": "mtk.events",
     "Progress": "mtk.events",
     "Registration": "mtk.registration",
@@ -49,6 +62,8 @@ _HOME = {
     "Sampler": "mtk.sampler",
     "Schedule": "mtk.schedule",
     "Scope": "mtk.combiner",
+    "Stage": "mtk.stage",
+    "StageProgress": "mtk.events",
     "Step": "mtk.combiner",
     "Stop": "mtk.events",
     "Task": "mtk.task",
@@ -71,6 +86,7 @@ __all__ = [
     "LossCombiner",
     "MtkError",
     "Plan",
+    "Pooling",
     "Preparation",
     "Progress",
     "Registration",
@@ -80,6 +96,8 @@ __all__ = [
     "Sampler",
     "Schedule",
     "Scope",
+    "Stage",
+    "StageProgress",
     "Step",
     "Stop",
     "Task",

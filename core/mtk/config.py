@@ -19,7 +19,7 @@ PerTask: TypeAlias = T | dict[str, T]
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Rate = Annotated[float, msgspec.Meta(ge=0)]
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 BATCH_SIZE = 16
@@ -47,8 +47,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """An encoder by its name, a directory, or a hub id."""
     allow_pickle: bool = False
     """Whether an encoder's weights may be read from a pickle, which can run code of whoever made it."""
-    pooling: Literal["mean", "cls"] = "mean"
-    """The embedding of a sequence: the mean of its tokens, or its first token."""
+    pooling: str = "multitask-toolkit/mean"
+    """NAME:key=value,…: what makes the embedding of a sequence of its tokens."""
     max_length: Annotated[int, msgspec.Meta(ge=8)] = 128
     """Tokens of a sequence; what is longer is cut."""
 
@@ -59,6 +59,9 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     augment: PerTask[str] = {}
     """NAME:key=value,…,copies=N; training text is left as it is where nothing is said."""
 
+    stages: list[str] = []
+    """NAME:key=value,…,epochs=N,batch=N,lr=RATE of each stage in which the encoder learns from the training texts before
+    training begins, in their order."""
     epochs: Count = 3
     """How often training goes through an epoch."""
     epoch: Literal["longest", "shortest"] | Count = "longest"
@@ -106,7 +109,9 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     precision: Precision = "auto"
     """Of the encoder's arithmetic; weights stay fp32. `auto` takes bf16 on CUDA and on CPUs that are the faster for it; the
-    run records which it was."""
+    run records which it was. With `fp16` the losses are scaled."""
+    recompute: bool = False
+    """Whether activations are computed again in the backward pass, and not kept: the same gradients, with less memory."""
     compile: Literal["auto", "on", "off"] = "auto"
     """Whether steps are recorded as CUDA graphs and replayed; `auto` does where that is possible."""
     seed: int = 0

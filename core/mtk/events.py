@@ -41,6 +41,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     sampler: str = "equal"
     optimizer: str = "adamw"
     schedule: str = "linear"
+    pooling: str = "mean"
+    stages: list[str] = []  # what comes before training, in its order
     device: str
     precision: str
     recorded: bool  # whether steps are recorded as CUDA graphs
@@ -65,6 +67,23 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     layer_cosines: dict[str, dict[str, float]]  # layer of the encoder -> the same in it, where it was computed by layer
     learning_rate: float
     examples_per_second: float
+    loss_scale: float | None = None  # by which losses are multiplied in the backward pass, with fp16
+    skipped: int = 0  # steps of the run so far without an update, since fp16 could not hold their gradients
+
+
+class StageProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a stage, which comes before training, after `step` steps of its own."""
+
+    stage: str  # NAME:key=value,…
+    number: int  # of the run's stages, counted from 1
+    step: int
+    steps: int
+    epoch: int  # counted from 1
+    loss: float  # the mean since the last report
+    learning_rate: float
+    texts_per_second: float
+    loss_scale: float | None = None  # as in `Progress`
+    skipped: int = 0
 
 
 class EvaluationStart(msgspec.Struct, frozen=True, kw_only=True):

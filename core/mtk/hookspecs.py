@@ -29,7 +29,17 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Plan, Preparation, Progress, Result, Stop
+    from mtk.events import (
+        Evaluation,
+        EvaluationProgress,
+        EvaluationStart,
+        Plan,
+        Preparation,
+        Progress,
+        Result,
+        StageProgress,
+        Stop,
+    )
     from mtk.registration import Registration
 
 hookspec = pluggy.HookspecMarker("mtk")
@@ -52,6 +62,11 @@ def mtk_run_preparing(preparation: Preparation) -> None:
 def mtk_run_started(plan: Plan) -> None:
     """What will run, before it runs: tasks, sizes, heads, combiner, device, precision. The run's directory, `plan.out`, is
     there; a listener may write files of its own into it."""
+
+
+@hookspec
+def mtk_stage_progressed(progress: StageProgress) -> None:
+    """Every second or so in a stage, which comes before training, and at its end: its loss since the last call."""
 
 
 @hookspec

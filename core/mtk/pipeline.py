@@ -75,7 +75,15 @@ def _train(
     data = read_data(plan, prepare)
     training = augment(plan, data, prepare)
     with closing(directory), out_of_memory_explained():
-        built = build_training(plan, data, training, device, lambda p: hearing.tell("mtk_progressed", progress=p), prepare)
+        built = build_training(
+            plan,
+            data,
+            training,
+            device,
+            lambda progress: hearing.tell("mtk_progressed", progress=progress),
+            prepare,
+            lambda progress: hearing.tell("mtk_stage_progressed", progress=progress),
+        )
         if resume:
             directory.reopen(metrics=state.metrics if state else 0)
         else:
@@ -92,7 +100,7 @@ def _train(
 PROGRESS = f"{PACKAGE}/progress"
 """The listener that shows how a run goes. It knows terminals and notebooks, and so is not the framework's."""
 
-RESUMABLE = ("epochs", "steps", "checkpoint_every", "device", "compile", "listen")
+RESUMABLE = ("epochs", "steps", "checkpoint_every", "device", "compile", "recompute", "listen")
 """The settings that a run may be resumed with, in place of its own."""
 
 

@@ -30,7 +30,7 @@ T = TypeVar("T")
 HEAD_OF_ONE_TEXT, HEAD_OF_A_PAIR = f"{PACKAGE}/cnn", f"{PACKAGE}/concat-mlp"
 HEAD_OF_WORDS = f"{PACKAGE}/token-linear"
 
-SHARED: tuple[PartKind, ...] = ("combiner", "sampler", "optimizer", "schedule")
+SHARED: tuple[PartKind, ...] = ("combiner", "sampler", "optimizer", "schedule", "pooling")
 """The kinds of which a run has one part for all tasks. A configuration, and a plan, have it under this name."""
 
 
@@ -70,6 +70,8 @@ class RunPlan:
     sampler: Part
     optimizer: Part
     schedule: Part
+    pooling: Part
+    stages: list[Part]
     ema_decay: float | None
     listeners: list[Part]
     notes: list[str]  # what somebody should know: versions that changed, names that two packages have
@@ -107,6 +109,7 @@ def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
         )
         check_fit(tasks[name], registry)
     shared = {kind: registry.part(kind, spec) for kind, spec in asked.shared.items()}
+    stages = [registry.part("stage", spec) for spec in asked.stages]
     listeners = [registry.part("listener", spec) for spec in asked.listeners]
     encoder = find_encoder(config.encoder, registry)
     if config.from_run is not None:
@@ -118,13 +121,14 @@ def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
     if registry.offers("tasks", config.data):
         components.append(registry.find("tasks", config.data))
     components += [part.component for t in tasks.values() for part in (t.head, t.augmenter) if part]
-    components += [part.component for part in (*shared.values(), *listeners)]
+    components += [part.component for part in (*shared.values(), *stages, *listeners)]
     complete = msgspec.structs.replace(
         config,
         data=_recorded("tasks", config.data, registry),
         encoder=_recorded("encoder", config.encoder, registry),
         heads={name: t.head.recorded for name, t in tasks.items()},
         augment={name: t.augmenter.recorded for name, t in tasks.items() if t.augmenter},
+        stages=[part.recorded for part in stages],
         listen=[part.recorded for part in listeners],
         versions=used_versions(components),
         **{kind: part.recorded for kind, part in shared.items()},
@@ -134,6 +138,7 @@ def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
         tasks=tasks,
         encoder=encoder,
         **shared,
+        stages=stages,
         ema_decay=_ema_decay(config.average),
         listeners=listeners,
         notes=changed_versions(config.versions, complete.versions) + _twins(components, registry),
@@ -223,6 +228,7 @@ class _Asked:
     heads: dict[str, Spec | None]  # by task, of those that it says something of
     augmenters: dict[str, Spec | None]
     shared: dict[PartKind, Spec]  # by the kind, of `SHARED`
+    stages: list[Spec]
     listeners: list[Spec]
     named: list[tuple[PartKind, str]]  # all names that stand there, also for a task that has another
 
@@ -231,17 +237,20 @@ def _read_specs(config: RunConfig, tasks: list[str]) -> _Asked:
     """Raises UsageError for a spec that is none, and for a task that there is not."""
     heads, augmenters = (_specs(setting) for setting in (config.heads, config.augment))
     shared: dict[PartKind, Spec] = {kind: Spec.parse(getattr(config, kind)) for kind in SHARED}
+    stages = [Spec.parse(text) for text in config.stages]
     listeners = [Spec.parse(text) for text in dict.fromkeys(config.listen)]
     by_kind: list[tuple[PartKind, Iterable[Spec | None]]] = [
         ("head", heads.values() if isinstance(heads, dict) else [heads]),
         ("augmenter", augmenters.values() if isinstance(augmenters, dict) else [augmenters]),
         *((kind, [spec]) for kind, spec in shared.items()),
+        ("stage", stages),
         ("listener", listeners),
     ]
     return _Asked(
         heads=_by_task("heads", heads, tasks),
         augmenters=_by_task("augment", augmenters, tasks),
         shared=shared,
+        stages=stages,
         listeners=listeners,
         named=[(kind, spec.name) for kind, specs in by_kind for spec in specs if spec],
     )

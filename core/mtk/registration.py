@@ -47,6 +47,14 @@ class Registration:
         """Offer the `mtk.Schedule` at "module:Class" as `--schedule NAME`."""
         self._add("schedule", name, target, summary)
 
+    def pooling(self, name: str, target: str, *, summary: str) -> None:
+        """Offer the `mtk.Pooling` at "module:Class" as `--pooling NAME`."""
+        self._add("pooling", name, target, summary)
+
+    def stage(self, name: str, target: str, *, summary: str) -> None:
+        """Offer the `mtk.Stage` at "module:Class" as `--stage NAME`."""
+        self._add("stage", name, target, summary)
+
     def tasks(self, name: str, target: str, *, summary: str) -> None:
         """Offer the directory at "package:folder", which holds a `tasks.toml` and its files, as `--data NAME`."""
         self._add("tasks", name, target, summary)

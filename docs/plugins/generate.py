@@ -24,6 +24,8 @@ SECTIONS = [
     ("Augmenters", "mtk.augmenter", ("Augmenter",)),
     ("Samplers", "mtk.sampler", ("Sampler",)),
     ("Schedules", "mtk.schedule", ("Schedule",)),
+    ("Poolings", "mtk.pooling", ("Pooling",)),
+    ("Stages", "mtk.stage", ("Stage",)),
     (
         "Events",
         "mtk.events",
@@ -31,6 +33,7 @@ SECTIONS = [
             "Preparation",
             "Plan",
             "PlannedTask",
+            "StageProgress",
             "Progress",
             "EvaluationStart",
             "EvaluationProgress",
@@ -44,7 +47,12 @@ SECTIONS = [
 ]
 WITHOUT_WORDS = {"mtk.registration"}  # whose own docstring says no more than its class
 
-CHECKS = [("head", "mtk.testing.heads"), ("combiner", "mtk.testing.combiners"), ("augmenter", "mtk.testing.augmenters")]
+CHECKS = [
+    ("head", "mtk.testing.heads"),
+    ("combiner", "mtk.testing.combiners"),
+    ("augmenter", "mtk.testing.augmenters"),
+    ("pooling", "mtk.testing.poolings"),
+]
 
 HEAD = """\
 # Reference

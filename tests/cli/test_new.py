@@ -24,7 +24,7 @@ from mtk_cli import cli
 from mtk_cli.new import KINDS, TEMPLATES
 
 ROOT = Path(__file__).parents[2]
-CHECKED = ("head", "combiner", "augmenter")
+CHECKED = ("head", "combiner", "augmenter", "kind", "pooling")
 
 
 def name_of(kind: str) -> str:
@@ -138,7 +138,11 @@ def test_they_are_listed(site: Path) -> None:
 @pytest.mark.slow
 def test_a_run_takes_them_all(site: Path, tmp_path: Path) -> None:
     one = ("data", "tasks"), ("encoder", "encoder"), ("head", "head"), ("combiner", "combiner"), ("augment", "augmenter")
-    flags = (*one, ("listen", "listener"), *((kind, kind) for kind in ("sampler", "optimizer", "schedule")))
+    flags = (
+        *one,
+        ("listen", "listener"),
+        *((kind, kind) for kind in ("sampler", "optimizer", "schedule", "pooling", "stage")),
+    )
     parts = [text for flag, kind in flags for text in (f"--{flag}", name_of(kind))]
     python("-m", "mtk_cli", "run", *parts, "--steps", "3", "--device", "cpu", "--out", "run", cwd=tmp_path, site=site)
     configuration = (tmp_path / "run" / "config.toml").read_text()
@@ -251,7 +255,7 @@ def test_a_bad_name(name: str, tmp_path: Path) -> None:
         (("heads", "--combiner"), "There is a module 'mtk_heads' already, which the package would hide."),
         (("sample", "--tasks"), "There is a task set 'sample' already, of multitask-toolkit. Choose another name."),
         (("predict", "--command"), "There is a command 'predict' already, of multitask-toolkit. Choose another name."),
-        (("fresh",), "Say what the package brings: one of --head, --combiner, --augmenter, --sampler, "),
+        (("fresh",), "Say what the package brings: one of --head, --combiner, --augmenter, "),
         (("fresh", "--head", "--combiner"), "Say what the package brings: one of"),
     ],
 )

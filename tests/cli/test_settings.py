@@ -111,7 +111,7 @@ def test_a_value_for_some_tasks_keeps_what_holds_for_the_others() -> None:
         (["--epochs", "many"], "'--epochs'"),
         (["--epoch", "middle"], "it takes longest|shortest or int, ≥ 1."),
         (["--batch-size", "sst=x"], "'x' will not do"),
-        (["--pooling", "max"], "it takes mean|cls."),
+        (["--bad-rows", "keep"], "it takes error|skip."),
         (["--device", "gpu"], "error: device is 'gpu'; it takes auto, cpu, cuda or cuda:N"),
         (["--head", "=cnn"], "write TASK=VALUE"),
         (["--head", "sst="], "write TASK=VALUE"),

@@ -41,7 +41,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"dropout": -0.1}, "in `dropout`"),
     ({"learning_rate": -1}, "in `learning_rate`"),
     ({"max_length": 7}, "in `max_length`"),
-    ({"pooling": "max"}, "in `pooling`"),
+    ({"pooling": 3}, "in `pooling`"),
     ({"heads": 3}, "in `heads`"),
     ({"device": "gpu"}, "device is 'gpu'; it takes auto, cpu, cuda or cuda:N"),
     ({"device": "cuda:x"}, "device is 'cuda:x'"),

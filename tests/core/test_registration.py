@@ -10,7 +10,7 @@ import pytest
 from mtk.errors import UsageError
 from mtk.registration import Registration
 
-CODE = ["head", "combiner", "augmenter", "listener", "command"]
+CODE = ["head", "combiner", "augmenter", "pooling", "stage", "listener", "command"]
 
 
 @pytest.fixture

@@ -61,6 +61,11 @@ class Batches:
         return taken
 
     @property
+    def size(self) -> int:
+        """The examples of a whole batch."""
+        return self._size
+
+    @property
     def per_pass(self) -> int:
         """How many batches a pass has."""
         return len(self._pass)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -35,6 +35,12 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def each_text(self) -> Iterator[str]:
+        """Every text by itself, whatever column it is in, and every candidate."""
+        for column in self.texts:
+            for given in column:
+                yield from given if isinstance(given, tuple) else (given,)
 
     def rows(self, numbers: Sequence[int], *notes: str) -> Split:
         """The examples of these numbers, and what is to be said of the choice."""

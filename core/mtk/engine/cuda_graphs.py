@@ -55,6 +55,7 @@ class CudaGraph:
             gramian=None if outcome.gramian is None else outcome.gramian.clone(),
             decision=None if outcome.decision is None else outcome.decision.clone(),
             finite=outcome.finite.clone(),
+            overflowed=None if outcome.overflowed is None else outcome.overflowed.clone(),
             largest=None if outcome.largest is None else outcome.largest.clone(),
         )
 
@@ -117,6 +118,7 @@ def choose_recording(
     *,
     uses_host: bool,
     unrecordable: str | None = None,
+    recompute: bool = False,
 ) -> bool:
     """Whether steps are recorded as CUDA graphs: for `auto`, where they can be. `unrecordable` is the optimizer, where its
     step cannot be. Raises UsageError for `on` elsewhere."""
@@ -125,6 +127,8 @@ def choose_recording(
         reason = f"a step is recorded as a CUDA graph, and this run is on {device.type}"
     elif uses_host:
         reason = f"the combiner '{combiner}' computes on the host in every step, which no CUDA graph can hold"
+    elif recompute:
+        reason = "--recompute sets random generators back in every step, which no CUDA graph can hold"
     elif unrecordable:
         reason = (
             f"the optimizer '{unrecordable}' has no form that a CUDA graph can hold: its constructor knows no `capturable`"

@@ -13,6 +13,8 @@ import torch
 from mtk.config import Precision, check
 from mtk.errors import MtkError, UsageError, is_out_of_memory
 
+_CASTS: dict[Precision, torch.dtype | None] = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 def choose_device(name: str) -> torch.device:
     """`auto` (the GPU, if there is one), `cpu`, `cuda` or `cuda:N`. Raises UsageError for what this machine lacks, and for
@@ -30,7 +32,7 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_precision(name: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
+def choose_precision(name: Precision, device: torch.device) -> Literal["fp32", "bf16", "fp16"]:
     """The precision of forward passes, which a run chooses once and records.
 
     `auto` takes bf16 on a GPU that has it, and on a CPU that is the faster for it, as a small trial shows: one with bf16
@@ -43,9 +45,14 @@ def choose_precision(name: Precision, device: torch.device) -> Literal["fp32", "
 
 
 def autocast_of(precision: Precision) -> torch.dtype | None:
-    """What a forward pass is cast to in a precision that was chosen: bfloat16, or None for fp32 as the weights are."""
+    """What a forward pass is cast to in a precision that was chosen: None for fp32, as the weights are."""
     assert precision != "auto"
-    return torch.bfloat16 if precision == "bf16" else None
+    return _CASTS[precision]
+
+
+def precision_of(autocast: torch.dtype | None) -> Precision:
+    """The precision whose forward passes are cast so."""
+    return next(precision for precision, cast in _CASTS.items() if cast == autocast)
 
 
 @cache
@@ -71,6 +78,6 @@ def out_of_memory_explained() -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise MtkError(
-            "Out of memory. Make the step smaller: --accumulate 2 (the same result in two parts), a smaller --batch-size "
-            "or --max-length, or --precision bf16."
+            "Out of memory. --recompute keeps less of a step (the same result, in more time). Or make the step smaller: "
+            "--accumulate 2 (the same result in two parts), a smaller --batch-size or --max-length, or --precision bf16."
         ) from error

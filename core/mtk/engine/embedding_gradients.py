@@ -28,6 +28,10 @@ class EmbeddingGradients:
         """What came back from a lookup: `ids` [n], of which row's task each is, `rows` [n], and `gradients` [n, width]."""
         self._lookups.append((ids, rows, gradients))
 
+    def gathered(self, count: int) -> Tensor:
+        """The rows as they are kept [count, n, width]; what is done to them in place is done to the gradients."""
+        return self._gather(count)[0]
+
     def gramian(self, count: int) -> Tensor:
         """The inner products [count, count] of the rows."""
         entries = self._gather(count)[0].flatten(1)

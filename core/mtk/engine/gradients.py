@@ -10,8 +10,8 @@ the other, the plain way, and no graph outlives its task's backward pass. Nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from mtk.calling.failures import broken, call, tensor
 from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Scope, Step
 from mtk.data.tokens import Batch
-from mtk.engine.layers import by_layer
-from mtk.engine.packing import Packing
+from mtk.engine.layers import shared_layers
+from mtk.engine.loss_scaling import LossScaling
+from mtk.engine.packing import Packing, routed_parameters
 from mtk.engine.task_gradients import TaskGradients
 from mtk.model.multitask import Loss, Model
 
@@ -44,6 +45,7 @@ class Outcome:
     decision: Tensor | None  # what the combiner made of them: weights, or its gradient's norm []; None for a plain sum
     finite: Tensor  # [], bool: whether the losses and the gradient of encoder and heads are
     largest: Tensor | None = None  # [], of the tasks' gradients the largest entry, where the combiner got those
+    overflowed: Tensor | None = None  # [], bool: whether they are not for fp16's sake alone, and the step is skipped
 
 
 _DECISIONS: dict[type[Combiner], tuple[str, str]] = {
@@ -68,9 +70,11 @@ class Engine:
         self.packed = packed
         self.clip_norm = clip_norm
         self.number = torch.zeros((), dtype=torch.int64, device=model.device)
+        self.scaling = LossScaling(model.device) if model.autocast == torch.float16 else None
+        self._sound = torch.ones((), dtype=torch.bool, device=model.device)  # whether fp16 could hold this step's gradients
         self._measured: Scope | None = None if cosines == "auto" else cosines
-        self._layers = by_layer(model.encoder.backbone.named_parameters())
-        self._packing = Packing(model.encoder.backbone) if packed else None
+        self._layers = shared_layers(model.encoder)
+        self._packing = Packing(model.encoder.backbone, all_layers=model.encoder.reads_layers) if packed else None
         self._rows: TaskGradients | None = None
 
     @property
@@ -83,13 +87,14 @@ class Engine:
         The gradients of the last step must have been released."""
         combiner = self.combiner
         whole = all(len(parts) == 1 for parts in batches.values())
+        state = {name: t.detach().clone() for name, t in _tensors(combiner).items()} if self.scaling else {}
         measured = self._measured and len(batches) > 1
         if isinstance(combiner, LossCombiner) and not measured and (combiner.additive or whole):
             outcome = self._one_gradient(combiner, batches)
         else:
             outcome = self._a_gradient_each(batches)
         self.number.add_(1)
-        return outcome
+        return self._skipped_where_it_overflowed(outcome, state) if self.scaling else outcome
 
     def release(self) -> None:
         """The gradients have been used: clear them, the heads' included."""
@@ -115,6 +120,30 @@ class Engine:
                 reason = f"its {method} promises finite numbers, and gave {gave} {decision.tolist()}"
                 raise broken(self.combiner, method, reason)
 
+    @torch.no_grad()
+    def _skipped_where_it_overflowed(self, outcome: Outcome, state: Mapping[str, Tensor]) -> Outcome:
+        """With the next scale set. What the combiner learned of a step that is skipped, it forgets: its `state` was before;
+        what it made in this step begins with zeros."""
+        assert self.scaling
+        overflowed = self.scaling.update(outcome.losses, self._sound)
+        for name, now in _tensors(self.combiner).items():
+            now.copy_(torch.where(overflowed, state.get(name, 0), now))
+        return replace(outcome, finite=outcome.finite & self._sound, overflowed=overflowed)
+
+    def _unscaled(self, rows: TaskGradients | None, count: int) -> None:
+        """Take the scale of the losses out of all gradients."""
+        if self.scaling:
+            module = self.model.heads if rows else self.model
+            own = [p.grad for p in module.parameters() if p.grad is not None]
+            self._sound = self.scaling.unscale([*own, *(rows.kept(count) if rows else ())])
+
+    def _shown(self, statistic: Tensor) -> Tensor:
+        """What a combiner is shown of gradients that overflowed: zeros, which solvers can do with. The step is skipped."""
+        return torch.where(self._sound, statistic, 0) if self.scaling else statistic
+
+    def _scaled(self, losses: Iterable[Tensor]) -> list[Tensor]:
+        return [loss * self.scaling.scale if self.scaling else loss for loss in losses]
+
     def _one_gradient(self, combiner: LossCombiner, batches: Mapping[str, Parts]) -> Outcome:
         """The encoder gets the gradient of the scalar."""
         rows = self._cleared_rows(1) if self.packed else None
@@ -128,11 +157,12 @@ class Engine:
             slopes = _slopes(combiner, losses, self._step(batches, losses))
             for scale, slope in zip(scales, slopes, strict=True):
                 scale.copy_(slope)
-            torch.autograd.backward([found[task].total for task in batches])
+            torch.autograd.backward(self._scaled(found[task].total for task in batches))
         elif self.packed:
             losses, own = self._passed(batches)
         else:
             losses, own = self._passed_one_by_one(batches)
+        self._unscaled(rows, 1)
         if rows:
             norm = self._give(rows, torch.ones(1, device=losses.device))
         else:
@@ -147,11 +177,12 @@ class Engine:
             losses, own = self._passed(batches, row_of=range(count))
         else:
             losses, own = self._passed_one_by_one(batches, rows)
+        self._unscaled(rows, count)
         step = self._step(batches, losses)
         with torch.no_grad():
             gramian = self._gramian(rows, count)
             if isinstance(combiner, GradientCombiner):
-                gradients = rows.gradients(count)
+                gradients = self._shown(rows.gradients(count))
                 largest = torch.linalg.vector_norm(gradients, torch.inf)
                 gradient = call(combiner, "combine", gradients=gradients, step=step)
                 tensor(combiner, "combine", gradient, gradients[0].shape, gradients.device)
@@ -162,7 +193,7 @@ class Engine:
             if isinstance(combiner, GramianCombiner):
                 assert gramian is not None
                 given = gramian.sum(dim=0) if combiner.scope == "encoder" and gramian.ndim == 3 else gramian
-                weights = self._weights(combiner, given, step)
+                weights = self._weights(combiner, self._shown(given), step)
         if isinstance(combiner, LossCombiner):
             weights = _slopes(combiner, losses, step)
         norm = self._give(rows, weights.detach(), gramian)
@@ -243,7 +274,7 @@ class Engine:
                 for name, value in loss.own.items():
                     own[f"{task}/{name}"] = own.get(f"{task}/{name}", 0) + value * share
             if backward:
-                torch.autograd.backward(list(shares.values()))
+                torch.autograd.backward(self._scaled(shares.values()))
             for task, share_of_loss in shares.items():
                 losses[task] = losses[task] + share_of_loss.detach()
         return torch.stack(list(losses.values())), own
@@ -263,9 +294,10 @@ class Engine:
             states = iter(self._packing(readings, self._rows, rows))
             for task in names:
                 own = batches[task].readings
+                pooling = routed_parameters(model.encoder.pooling, self._rows, row_of[task])
                 encodings = [
-                    model.encoder.encoding(tokens, reading.inputs["attention_mask"], scales.get(task))
-                    for tokens, reading in zip(islice(states, len(own)), own, strict=True)
+                    model.encoder.encoding(layers, reading.inputs["attention_mask"], scales.get(task), pooling)
+                    for layers, reading in zip(islice(states, len(own)), own, strict=True)
                 ]
                 losses[task] = model.loss_of(task, batches[task], encodings)
         return losses
@@ -276,6 +308,10 @@ class Engine:
             self._rows = TaskGradients(self._layers, count, self._packing.tables if self._packing else ())
         self._rows.clear()
         return self._rows
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
 def _finite(losses: Tensor, norm: Tensor) -> Tensor:

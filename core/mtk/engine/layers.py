@@ -7,6 +7,10 @@ from collections.abc import Iterable
 
 from torch import nn
 
+from mtk.model.encoder import Encoder
+
+POOLING = "pooling"
+
 # The name of a parameter up to its first number, which is that of a block: encoder.layer.3, transformer.layer.3, layers.3.
 _BLOCK = re.compile(r".*?\.\d+(?=\.)")
 
@@ -25,3 +29,10 @@ def by_layer(parameters: Iterable[tuple[str, nn.Parameter]], *, frozen: bool = F
         if frozen or parameter.requires_grad:
             layers.setdefault(layer_of(name), []).append(parameter)
     return layers
+
+
+def shared_layers(encoder: Encoder) -> dict[str, list[nn.Parameter]]:
+    """The parameters that all tasks train together: those of the backbone's layers and, after them, the pooling's."""
+    layers = by_layer(encoder.backbone.named_parameters())
+    pooling = [parameter for parameter in encoder.pooling.parameters() if parameter.requires_grad]
+    return {**layers, POOLING: pooling} if pooling else layers

@@ -88,6 +88,10 @@ class TaskGradients:
         else:
             view.addmm_(left, right)
 
+    def kept(self, count: int) -> list[Tensor]:
+        """All that the first rows are made of, to be changed in place."""
+        return [self._complete(count), *(table.gathered(count) for table in self.tables.values())]
+
     def gramian(self, count: int) -> Tensor:
         """The inner products [count, count] of the first rows."""
         products = gramian(self._complete(count))

@@ -14,13 +14,25 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from mtk.calling.arguments import names, parameters, unfit
-from mtk.config import Count
+from mtk.config import Count, Rate
 from mtk.host.attributes import attributes, misnamed, misvalued
 from mtk.host.optimizers import optimizer_options, why_no_optimizer
 from mtk.host.options import Option, options
 
 PartKind = Literal[
-    "head", "combiner", "augmenter", "kind", "sampler", "optimizer", "schedule", "tasks", "encoder", "listener", "command"
+    "head",
+    "combiner",
+    "augmenter",
+    "kind",
+    "sampler",
+    "optimizer",
+    "schedule",
+    "pooling",
+    "stage",
+    "tasks",
+    "encoder",
+    "listener",
+    "command",
 ]
 KINDS: tuple[PartKind, ...] = get_args(PartKind)
 
@@ -90,6 +102,19 @@ CONTRACTS: dict[str, Contract] = {
         base="Schedule",
         constructor=(),
         methods={"factor": ("left", "progress", "step", "steps")},
+    ),
+    "pooling": Contract(
+        base="Pooling",
+        constructor=("width",),
+        methods={"forward": ("tokens", "mask", "layers")},
+        made=("_parameters",),
+    ),
+    "stage": Contract(
+        base="Stage",
+        constructor=("width", "tokenizer", "embeddings"),
+        methods={"forward": ("inputs", "encode", "embeddings")},
+        made=("_parameters",),
+        framework=(Option("epochs", Count, 1), Option("batch", Count, 32), Option("lr", Rate, 5e-5)),
     ),
 }
 

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import transformers
 from torch import Tensor, nn
+from torch.func import functional_call
 
+from mtk.calling.arguments import named, names
+from mtk.calling.failures import calling, tensor
 from mtk.errors import UsageError
 from mtk.files import is_directory
 from mtk.head import Encoding
+from mtk.pooling import Pooling
+
+Layers = tuple[Tensor, ...]
+"""The states of tokens [batch, length, width] that the layers give, in their order; or those of the last one alone."""
 
 
 class Encoder(nn.Module):
     """Token ids to token states and an embedding.
 
-    `backbone` is a `transformers` model whose output has `last_hidden_state`; `pooling` makes the embedding of it: the
-    mean over the tokens that are no padding, or the first token.
+    `backbone` is a `transformers` model whose output has `last_hidden_state`; `pooling` makes the embedding of it.
     """
 
-    def __init__(self, backbone: nn.Module, tokenizer: Any, pooling: Literal["mean", "cls"]) -> None:
+    def __init__(self, backbone: nn.Module, tokenizer: Any, pooling: Pooling) -> None:
         super().__init__()
         if getattr(backbone, "pooler", None) is not None:
             backbone.pooler = None  # type: ignore[assignment] # its output is never read, and a parameter without a gradient must not decay
@@ -43,40 +49,79 @@ class Encoder(nn.Module):
             return None
         return positions.num_embeddings - (0 if positions.padding_idx is None else positions.padding_idx + 1)
 
+    @property
+    def reads_layers(self) -> bool:
+        """Whether the pooling wants the states of all layers."""
+        return "layers" in names(type(self.pooling).forward, ("tokens", "mask", "layers")).values()
+
     def forward(self, inputs: dict[str, Tensor], gradient_scale: Tensor | None = None) -> Encoding:
         """`input_ids` and `attention_mask` [batch, length], and what else the tokenizer gives -> Encoding.
 
         `gradient_scale` [] multiplies, when the backward pass comes, what flows from the heads into the encoder; the
         heads' own gradients stay as they are. Its value is read then and not now.
         """
-        return self.encoding(self.backbone(**inputs).last_hidden_state, inputs["attention_mask"], gradient_scale)
+        layers = layer_states(self.backbone, inputs, all_layers=self.reads_layers)
+        return self.encoding(layers, inputs["attention_mask"], gradient_scale)
 
-    def encoding(self, tokens: Tensor, mask: Tensor, gradient_scale: Tensor | None = None) -> Encoding:
-        """The same, from the backbone's token states [batch, length, width]."""
-        if gradient_scale is not None and tokens.requires_grad:
-            tokens.register_hook(lambda gradient: gradient * gradient_scale.to(gradient.dtype))
-        if self.pooling == "cls":
-            return Encoding(tokens, mask, tokens[:, 0])
-        weights = mask.unsqueeze(-1).to(tokens.dtype)
-        return Encoding(tokens, mask, (tokens * weights).sum(dim=1) / weights.sum(dim=1))
+    def encoding(
+        self,
+        layers: Layers,
+        mask: Tensor,
+        gradient_scale: Tensor | None = None,
+        parameters: Mapping[str, Tensor] | None = None,
+    ) -> Encoding:
+        """The same, from what the backbone's layers give; `parameters` are used in place of the pooling's own. Raises
+        UsageError, naming the pooling, if it fails or gives anything but embeddings [batch, width]."""
+        tokens = layers[-1]
+        embedding = self._pooled(layers, mask, parameters or {})
+        if gradient_scale is not None:
+            tokens, embedding = _scaled_backwards(tokens, gradient_scale), _scaled_backwards(embedding, gradient_scale)
+        return Encoding(tokens, mask, embedding)
+
+    def _pooled(self, layers: Layers, mask: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        forward = type(self.pooling).forward
+        given = named(forward, {"tokens": layers[-1], "mask": mask, "layers": layers})
+        with calling(self.pooling, "forward"):
+            embedding = functional_call(self.pooling, dict(parameters), (), given) if parameters else self.pooling(**given)
+        shape = (len(layers[-1]), layers[-1].shape[-1])
+        found: Tensor = tensor(self.pooling, "forward", embedding, shape, layers[-1].device)
+        return found
 
     def save(self, directory: Path) -> None:
-        """Write the encoder as `transformers` reads it: JSON, safetensors, the tokenizer's files."""
+        """Write the backbone as `transformers` reads it: JSON, safetensors, the tokenizer's files."""
         self.backbone.save_pretrained(directory)  # type: ignore[operator]
         self.tokenizer.save_pretrained(directory)
 
 
+def layer_states(backbone: nn.Module, inputs: Mapping[str, Tensor], *, all_layers: bool) -> Layers:
+    """What the backbone says of each token: in its last layer, or in all of them."""
+    if not all_layers:
+        return (backbone(**inputs).last_hidden_state,)
+    output = backbone(**inputs, output_hidden_states=True)
+    if output.hidden_states is None:
+        raise UsageError(f"A {type(backbone).__name__} does not give the states of its layers, which the pooling reads.")
+    return (*output.hidden_states[:-1], output.last_hidden_state)
+
+
+def _scaled_backwards(states: Tensor, scale: Tensor) -> Tensor:
+    """The same; what comes back is multiplied by `scale`, as it is then."""
+    if states.requires_grad:
+        states = states.view_as(states)  # others read them too, and what comes back from there stays as it is
+        states.register_hook(lambda gradient: gradient * scale.to(gradient.dtype))
+    return states
+
+
 def load_encoder(
     name: str,
-    pooling: Literal["mean", "cls"],
+    pooling: Callable[[int], Pooling],
     *,
     source: str | None = None,
     hint: str = "",
     allow_pickle: bool = False,
 ) -> Encoder:
-    """The encoder in a directory, or of the hub. `source` is that directory or id, where it is not the `name` itself that
-    messages speak of; `hint` is a sentence for one who mistyped it. Weights are read from safetensors, and from a pickle
-    only where that is allowed. Raises UsageError if it cannot be had."""
+    """The encoder in a directory, or of the hub; `pooling` makes its pooling, given its width. `source` is that directory or
+    id, where it is not the `name` itself that messages speak of; `hint` is a sentence for one who mistyped it. Weights are
+    read from safetensors, and from a pickle only where that is allowed. Raises UsageError if it cannot be had."""
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     source = source or name
@@ -108,7 +153,7 @@ def load_encoder(
     if backbone.config.is_encoder_decoder or not hasattr(backbone.config, "hidden_size"):
         raise UsageError(f"'{name}' is a {type(backbone).__name__}, not a text encoder such as BERT.")
     _check_weights(name, backbone, loading)
-    return Encoder(backbone, tokenizer, pooling)
+    return Encoder(backbone, tokenizer, pooling(int(backbone.config.hidden_size)))
 
 
 def _check_weights(name: str, backbone: nn.Module, loading: Mapping[str, Any]) -> None:

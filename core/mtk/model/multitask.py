@@ -41,7 +41,7 @@ class _Answers(NamedTuple):
 class Model(nn.Module):
     """An encoder shared by several tasks, and each task's head.
 
-    `autocast` is the precision of the forward pass: bfloat16, or None for that of the weights.
+    `autocast` is the precision of the forward pass: bfloat16, float16, or None for that of the weights.
     """
 
     def __init__(self, encoder: Encoder, tasks: Sequence[Task], heads: Mapping[str, Head], max_length: int) -> None:

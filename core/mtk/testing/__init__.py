@@ -1,4 +1,4 @@
-"""The conformance kit: what every head, combiner, augmenter and kind must satisfy, as checks for a plugin's tests.
+"""The conformance kit: what every head, combiner, augmenter, kind and pooling must satisfy, as checks for a plugin's tests.
 
     import pytest
     from mtk.testing import checks
@@ -38,11 +38,12 @@ if TYPE_CHECKING:
     from mtk.combiner import Combiner
     from mtk.head import Head
     from mtk.kind import Kind
+    from mtk.pooling import Pooling
 
 __all__ = ["BrokenPromise", "Check", "checks", "tiny_encoder"]
 
 
-def checks(component: type[Head | Combiner | Augmenter | Kind], **options: Any) -> list[Check]:
+def checks(component: type[Head | Combiner | Augmenter | Kind | Pooling], **options: Any) -> list[Check]:
     """The checks of one component's class, built with `options` wherever they build it.
 
     Raises UsageError for a class that is none of these, that does not look like one, or that needs an option which is
@@ -50,12 +51,20 @@ def checks(component: type[Head | Combiner | Augmenter | Kind], **options: Any) 
     such as one of an interactive session, is not checked there, and a warning says so.
     """
     subject = Subject(component, options)
-    bases = {"augmenters": "Augmenter", "kinds": "Kind", "heads": "Head", "combiners": "Combiner"}  # the last need torch
+    # the first two alone need no torch
+    bases = {
+        "augmenters": "Augmenter",
+        "kinds": "Kind",
+        "heads": "Head",
+        "combiners": "Combiner",
+        "poolings": "Pooling",
+    }
     kinds = (module for module, base in bases.items() if issubclass(component, getattr(import_module("mtk"), base)))
     kind = next(kinds, None)
     if kind is None:
         raise UsageError(
-            f"{subject} is neither an mtk.Head, nor one of the combiners, nor an mtk.Augmenter, nor an mtk.Kind."
+            f"{subject} is neither an mtk.Head, nor one of the combiners, nor an mtk.Augmenter, nor an mtk.Kind, nor an "
+            f"mtk.Pooling."
         )
     if reason := why_not(kind.removesuffix("s"), component):
         raise UsageError(f"{subject} {reason}.")

@@ -20,17 +20,18 @@ from mtk.engine.cuda_graphs import choose_recording
 from mtk.engine.device import autocast_of
 from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
+from mtk.engine.recomputation import recompute
 from mtk.errors import UsageError
-from mtk.events import Plan, PlannedTask, Progress
+from mtk.events import Plan, PlannedTask, Progress, StageProgress
 from mtk.host.optimizers import decays, is_recordable
 from mtk.host.registry import PACKAGE
-from mtk.model.encoder import load_encoder
 from mtk.model.multitask import Model
 from mtk.plan import RunPlan
-from mtk.training.build_model import build_model
-from mtk.training.checkpoint import take_heads
+from mtk.training.build_model import build_encoder, build_model
+from mtk.training.checkpoint import take_parts
 from mtk.training.dry_run import check_turns, dry_run
 from mtk.training.optimizer import freeze_layers
+from mtk.training.stages import Stages
 from mtk.training.trainer import Recipe, Trainer
 
 EQUAL = f"{PACKAGE}/equal"
@@ -43,6 +44,7 @@ Prepare: TypeAlias = Callable[[str], object]
 class Training:
     """A run that is ready to begin."""
 
+    stages: Stages  # what comes before
     trainer: Trainer
     dev: dict[str, TokenizedSplit]
     plain: str | None  # why the tasks pass the encoder one after the other; None where they do so at once
@@ -86,6 +88,7 @@ def build_training(
     device: torch.device,
     report: Callable[[Progress], object],
     prepare: Prepare = lambda stage: None,
+    report_stage: Callable[[StageProgress], object] = lambda progress: None,
 ) -> Training:
     """Everything is made, and made to take a step once, so that a plugin that breaks its promise does so here."""
     config = plan.config
@@ -96,12 +99,14 @@ def build_training(
         device,
         plan.combiner.text,
         uses_host=combiner.uses_host,
+        recompute=config.recompute,
         unrecordable=None if is_recordable(plan.optimizer.cls) else plan.optimizer.text,
     )
     prepare(f"loading the encoder {plan.encoder.name}")
-    encoder = load_encoder(
+    encoder = build_encoder(
         plan.encoder.name,
-        config.pooling,
+        plan.pooling,
+        config.seed,
         source=plan.encoder.source,
         hint=plan.encoder.hint,
         allow_pickle=config.allow_pickle,
@@ -109,9 +114,11 @@ def build_training(
     if encoder.longest is not None and config.max_length > encoder.longest:
         raise UsageError(f"--max-length {config.max_length}: {plan.encoder.name} reads at most {encoder.longest} tokens.")
     freeze_layers(encoder.backbone, config.freeze)
+    if config.recompute:
+        recompute(encoder.backbone)
     heads = {name: t.head for name, t in plan.tasks.items()}
     model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length, config.seed).to(device)
-    notes = take_heads(model, heads, Path(config.from_run)) if config.from_run else []
+    notes = take_parts(model, plan.pooling, heads, Path(config.from_run)) if config.from_run else []
     model.autocast = autocast_of(config.precision)
     for name, split in training.items():
         call(plan.tasks[name].task.kind, "fit", labels=label_tensor(split.labels, len(split)))
@@ -119,15 +126,17 @@ def build_training(
     dev = {name: model.tokenize(name, d.dev) for name, d in data.items()}
     train = {name: model.tokenize(name, split) for name, split in training.items()}
     prepare("a dry run")
-    plain = why_plain(encoder.backbone, next(iter(train.values())).names)
+    plain = why_plain(encoder, next(iter(train.values())).names)
     engine = Engine(model, combiner.to(device), packed=plain is None, clip_norm=config.clip_norm, cosines=config.cosines)
     sizes = {name: t.batch_size for name, t in plan.tasks.items()}
     check_turns(combiner, train)
     trainer = Trainer(engine, train, sizes, config, recipe, report=report, record=record)
     further = list(trainer.sampling.seen_together(trainer.turns, trainer.steps, trainer.epoch_count))
     dry_run(model, build_combiner(plan).to(device), train, packed=plain is None, further=further)
+    parts = (plan.optimizer, plan.schedule)
+    stages = Stages(plan.stages, model, data, config, parts, scaling=engine.scaling, report=report_stage)
     torch.manual_seed(config.seed)  # of dropout, and of a combiner that draws
-    return Training(trainer, dev, plain, notes + _without_effect(plan, trainer))
+    return Training(stages, trainer, dev, plain, notes + _without_effect(plan, trainer))
 
 
 def _without_effect(plan: RunPlan, trainer: Trainer) -> list[str]:
@@ -176,6 +185,8 @@ def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str,
         sampler=plan.sampler.text,
         optimizer=plan.optimizer.text,
         schedule=plan.schedule.text,
+        pooling=plan.pooling.text,
+        stages=[part.text for part in plan.stages],
         frozen=sum(p.numel() for p in parameters if not p.requires_grad),
         device=str(trainer.model.device),
         precision=plan.config.precision,

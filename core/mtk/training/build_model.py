@@ -1,18 +1,33 @@
-"""From an encoder and the heads' parts to a model."""
+"""From parts to a model: the encoder with its pooling, and the heads."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from random import Random
+from typing import Any
 
 import torch
 
 from mtk.calling.failures import call
 from mtk.head import Head
 from mtk.host.part import Part
-from mtk.model.encoder import Encoder
+from mtk.model.encoder import Encoder, load_encoder
 from mtk.model.multitask import LAYER, Model, inputs_of
+from mtk.pooling import Pooling
 from mtk.task import Task
+
+
+def build_encoder(name: str, pooling: Part, seed: int = 0, **source: Any) -> Encoder:
+    """The encoder that `load_encoder` finds, with a fresh pooling, which begins from random numbers of its own. Raises
+    UsageError where one of them cannot be had."""
+
+    def build(width: int) -> Pooling:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(Random(f"{seed} pooling").getrandbits(63))
+            built: Pooling = pooling.build(width=width)
+        return built
+
+    return load_encoder(name, build, **source)
 
 
 def build_model(encoder: Encoder, tasks: Sequence[Task], heads: Mapping[str, Part], max_length: int, seed: int = 0) -> Model:

@@ -1,7 +1,8 @@
 """A model as a directory of safetensors and JSON. Nothing in it is executed when it is read.
 
-model/model.json                tasks, heads and their options, pooling, precision
+model/model.json                tasks, heads, pooling, their options, precision
 model/encoder/                  the encoder as transformers reads it, with its tokenizer
+model/pooling.safetensors       what the pooling has learned, where it learns
 model/heads/TASK.safetensors
 model/manifest.json             the SHA-256 of every other file
 """
@@ -15,27 +16,28 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import safetensors.torch
+from torch import nn
 
 from mtk.config import Precision
-from mtk.engine.device import autocast_of, choose_device, choose_precision
+from mtk.engine.device import autocast_of, choose_device, choose_precision, precision_of
 from mtk.errors import DataError, UsageError
 from mtk.file_form import FileForm
 from mtk.files import digest, is_as_saved, is_directory, read_json, standing, write_directory
+from mtk.host.contracts import PartKind
 from mtk.host.kinds import KindCard, Kinds, card_of
 from mtk.host.part import Part
 from mtk.host.registry import PACKAGE, Registry
 from mtk.host.spec import Spec
-from mtk.model.encoder import load_encoder
 from mtk.model.multitask import Model
 from mtk.task import Column, Task
-from mtk.training.build_model import build_model
+from mtk.training.build_model import build_encoder, build_model
 
-CARD, MANIFEST = "model.json", "manifest.json"
+CARD, MANIFEST, POOLING = "model.json", "manifest.json", "pooling.safetensors"
 LARGEST = 1 << 26  # bytes of either; a million labels are some ten million
 
 
-class HeadCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which head a task has, and where it came from."""
+class PartCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which head a task has, or which pooling the encoder, and where it came from."""
 
     name: str
     options: dict[str, str]
@@ -58,13 +60,14 @@ class TaskCard(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What model.json holds. Format 1, of 0.1, had the checksums in it and no precision; format 2 knew three kinds."""
+    """What model.json holds. Format 1, of 0.1, had the checksums in it and no precision; format 2 knew three kinds; formats
+    1 and 2 had two poolings, which were no parts."""
 
     format: Literal[1, 2, 3]
-    pooling: Literal["mean", "cls"]
+    pooling: PartCard | Literal["mean", "cls"]
     max_length: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
     tasks: list[TaskCard]
-    heads: dict[str, HeadCard]
+    heads: dict[str, PartCard]
     files: dict[str, str] = {}
     precision: Precision = "auto"  # that it was trained and evaluated in
 
@@ -76,24 +79,23 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, str]  # path in the model's directory -> SHA-256, of every other file
 
 
-def save(model: Model, heads: Mapping[str, Part], directory: Path) -> None:
-    """Write the model, whose heads are of these parts, to `directory`, in place of what is there. A death at any moment
-    leaves the one or the other. Raises MtkError where it cannot be written."""
+def save(model: Model, pooling: Part, heads: Mapping[str, Part], directory: Path) -> None:
+    """Write the model, whose pooling and heads are of these parts, to `directory`, in place of what is there. A death at any
+    moment leaves the one or the other. Raises MtkError where it cannot be written."""
     card = Card(
         format=3,
-        pooling=model.encoder.pooling,
+        pooling=_card(pooling),
         max_length=model.max_length,
-        precision="fp32" if model.autocast is None else "bf16",
-        tasks=[_card(task) for task in model.tasks.values()],
-        heads={
-            task: HeadCard(p.component.name, p.spec.options, p.component.package, p.component.version)
-            for task, p in heads.items()
-        },
+        precision=precision_of(model.autocast),
+        tasks=[_task_card(task) for task in model.tasks.values()],
+        heads={task: _card(part) for task, part in heads.items()},
     )
 
     def fill(partial: Path) -> None:
         (partial / "heads").mkdir()
         model.encoder.save(partial / "encoder")
+        if state := model.encoder.pooling.state_dict():
+            safetensors.torch.save_file(state, partial / POOLING)
         for task in model.tasks:
             safetensors.torch.save_file(model.head(task).state_dict(), partial / "heads" / f"{task}.safetensors")
         (partial / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(card)))
@@ -118,18 +120,21 @@ def load(
     """
     directory, card = _verified(Path(path))
     registry = registry or Registry()
-    heads = {task: _find_head(task, head, registry) for task, head in card.heads.items()}
+    heads = {task: _find("head", head, f"Task '{task}'", registry) for task, head in card.heads.items()}
+    pooling = _find("pooling", _pooling(card), "The encoder", registry)
     place = choose_device(device)
     tasks = [_task(task, card, Kinds(registry)) for task in card.tasks]
-    encoder = load_encoder(str(directory / "encoder"), card.pooling)
+    encoder = build_encoder(str(directory / "encoder"), pooling)
     model = build_model(encoder, tasks, heads, card.max_length)
     for task, head in card.heads.items():
-        _fill_head(model, task, directory, head, heads[task])
+        _fill(model.head(task), directory / "heads" / f"{task}.safetensors", head, heads[task])
+    if encoder.pooling.state_dict():
+        _fill(encoder.pooling, directory / POOLING, _pooling(card), pooling)
     model.autocast = autocast_of(choose_precision(precision or card.precision, place))
     return model.to(place).eval()
 
 
-def _card(task: Task) -> TaskCard:
+def _task_card(task: Task) -> TaskCard:
     values = {name: getattr(task, name) for name in TaskCard.__struct_fields__}
     return TaskCard(**{**values, "kind": msgspec.to_builtins(card_of(task.kind))})
 
@@ -155,32 +160,51 @@ def _task(card: TaskCard, model: Card, kinds: Kinds) -> Task:
     return Task(**{name: getattr(card, name) for name in TaskCard.__struct_fields__} | {"kind": made})
 
 
-def take_heads(model: Model, heads: Mapping[str, Part], path: Path) -> list[str]:
-    """Let those heads of `model`, which are of these parts, that the run in `path` has too begin as they ended there: of the
-    same task, kind, head and options. A line for each that it has not. Raises DataError for a run that is damaged."""
+def take_parts(model: Model, pooling: Part, heads: Mapping[str, Part], path: Path) -> list[str]:
+    """Let the pooling of `model` and those of its heads, which are of these parts, that the run in `path` has too begin as
+    they ended there: of the same task, kind, name and options. A line for each that it has not. Raises DataError for a run
+    that is damaged."""
     directory, card = _verified(path)
     kinds = Kinds(Registry())
     former = {task.name: _task(task, card, kinds) for task in card.tasks}
     notes = []
     for name, task in model.tasks.items():
         part, head = heads[name], card.heads.get(name)
-        asked = (part.component.package, part.component.name, part.spec.options)
-        if head is None or former[name].kind != task.kind or asked != (head.package, head.name, head.options):
+        if head is None or former[name].kind != task.kind or not _is_of(part, head):
             had = f"{former[name].kind} with {head.package}/{head.name}" if head else "no such task"
             notes.append(f"{name}: its head begins anew, for {path} has {had}")
         else:
-            _fill_head(model, name, directory, head, part)
+            _fill(model.head(name), directory / "heads" / f"{name}.safetensors", head, part)
+    if model.encoder.pooling.state_dict():
+        saved = _pooling(card)
+        if _is_of(pooling, saved):
+            _fill(model.encoder.pooling, directory / POOLING, saved, pooling)
+        else:
+            notes.append(f"the pooling begins anew, for {path} has {saved.package}/{saved.name}")
     return notes
 
 
-def _fill_head(model: Model, task: str, directory: Path, head: HeadCard, part: Part) -> None:
-    file = directory / "heads" / f"{task}.safetensors"
+def _card(part: Part) -> PartCard:
+    return PartCard(part.component.name, part.spec.options, part.component.package, part.component.version)
+
+
+def _pooling(card: Card) -> PartCard:
+    return card.pooling if isinstance(card.pooling, PartCard) else PartCard(card.pooling, {}, PACKAGE, "")
+
+
+def _is_of(part: Part, card: PartCard) -> bool:
+    """Whether it is the same part, with the same options."""
+    asked = (part.component.package, part.component.name, part.spec.options)
+    return asked == (card.package, card.name, card.options)
+
+
+def _fill(module: nn.Module, file: Path, card: PartCard, part: Part) -> None:
     try:
-        model.head(task).load_state_dict(safetensors.torch.load_file(file))
+        module.load_state_dict(safetensors.torch.load_file(file))
     except Exception as error:  # safetensors' own errors, or torch's RuntimeError over names and shapes
         installed = part.component
         raise DataError(
-            f"{file} does not fit the head '{head.name}': it was saved with {head.package} {head.version}, and "
+            f"{file} does not fit the {installed.noun} '{card.name}': it was saved with {card.package} {card.version}, and "
             f"{installed.package} {installed.version} is installed. {error}"
         ) from error
 
@@ -196,17 +220,17 @@ def _verified(path: Path) -> tuple[Path, Card]:
     return directory, card
 
 
-def _find_head(task: str, head: HeadCard, registry: Registry) -> Part:
-    """The head as it was trained: that of its own package, whoever else offers the name by now."""
-    own = f"{head.package}/{head.name.rpartition('/')[2]}"
+def _find(kind: PartKind, card: PartCard, whose: str, registry: Registry) -> Part:
+    """The part as it was trained: that of its own package, whoever else offers the name by now."""
+    own = f"{card.package}/{card.name.rpartition('/')[2]}"
     try:
-        registry.find("head", own)
+        registry.find(kind, own)
     except UsageError:
         raise UsageError(
-            f"Task '{task}' was trained with the head '{head.name}' of {head.package} {head.version}, which is not here. "
+            f"{whose} was trained with the {kind} '{card.name}' of {card.package} {card.version}, which is not here. "
             f"Install that package; `mtk list` shows what there is.{registry.suspects()}"
         ) from None
-    return registry.part("head", Spec(own, head.options))
+    return registry.part(kind, Spec(own, card.options))
 
 
 def _read_card(directory: Path) -> Card:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from torch import Tensor
 
@@ -20,34 +21,41 @@ from mtk.training.evaluation import evaluate_splits
 from mtk.training.interruption import Interruption
 from mtk.training.resume import Due, State, restore, save_state
 from mtk.training.run_directory import RunDirectory
+from mtk.training.stages import StageTrainer
 
 
 def train_and_keep(training: Training, directory: RunDirectory, hearing: Listeners, state: State | None = None) -> Result:
-    """Train from one evaluation to the next, and keep the best model so far in `directory`, and where training is. With
-    `state`, go on from there. It ends with the last step, or where a listener says so.
+    """Go through the stages, train from one evaluation to the next, and keep the best model so far in `directory`, and
+    where the run is. With `state`, go on from there. It ends with the last step, or where a listener says so.
 
     Ctrl-C, SIGTERM, SIGHUP, and a loss or a gradient that is not finite, end it early, with the best model so far, or else
     with the one that there is. What else is raised goes through, and takes the directory with it if it holds no model yet.
     """
-    trainer = training.trainer
+    trainer, stages = training.trainer, training.stages
     model = trainer.evaluated_model
     began, best, interrupted, stopped = time.perf_counter(), None, False, None
     if state:
-        restore(trainer, directory.checkpoint, state)
+        restore(trainer, directory.checkpoint, state, stages)
         hearing.restore(state.listeners)
         best = state.best
     due = Due(trainer.config.checkpoint_every)
 
     def save() -> None:
         if due.ever:
+            stages.tell()
             trainer.tell()
-            save_state(trainer, directory.checkpoint, best, directory.metrics, hearing.states())
+            save_state(trainer, directory.checkpoint, best, directory.metrics, hearing.states(), stages)
             due.done()
 
     try:
         with Interruption() as interruption:
             trainer.undisturbed = interruption.waits
             trainer.between_steps = lambda: save() if due(trainer.step) else None
+            while stage := stages.current:
+                stage.train(interruption.waits, partial(_save_if_due, save, due, stage))
+                with interruption.waits():
+                    stages.advance()
+                    save()
             for epoch in trainer.evaluations():
                 evaluation, predictions = _evaluate(training, hearing, epoch, best, interruption)
                 with interruption.waits():
@@ -85,6 +93,11 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
         interrupted=interrupted,
         stopped=stopped,
     )
+
+
+def _save_if_due(save: Callable[[], object], due: Due, stage: StageTrainer) -> None:
+    if due(stage.step):
+        save()
 
 
 def _evaluate(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import torch
 from torch import nn
 
@@ -21,21 +22,43 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """Matrices decay; vectors (biases, normalisation) and the combiner's parameters do not. A `capturable` one can be
     recorded: its learning rates are on the device, where a replay reads them. Raises UsageError where it cannot be built."""
-    groups: list[dict[str, Any]] = []
-    for parameters, rate, decay in (
+    members = [
         *_of_encoder(model, config),
         (model.heads.parameters(), config.head_learning_rate, config.weight_decay),
         (combiner.parameters(), config.head_learning_rate, 0.0),
-    ):
+    ]
+    return _build(part, members, config.learning_rate, model.device if capturable else None)
+
+
+def build_stage_optimizer(
+    part: Part, model: Model, stage: nn.Module, config: RunConfig, learning_rate: float
+) -> torch.optim.Optimizer:
+    """The same for the encoder at another rate, and for what a stage has itself; the heads have no part in it."""
+    members = [
+        *_of_encoder(model, msgspec.structs.replace(config, learning_rate=learning_rate)),
+        (stage.parameters(), config.head_learning_rate, config.weight_decay),
+    ]
+    return _build(part, members, learning_rate, None)
+
+
+_Members = tuple[Iterable[nn.Parameter], float, float]
+"""Some parameters, their rate, and their decay."""
+
+
+def _build(
+    part: Part, members: Iterable[_Members], highest: float, recorded_on: torch.device | None
+) -> torch.optim.Optimizer:
+    groups: list[dict[str, Any]] = []
+    for parameters, rate, decay in members:
         trained = [p for p in parameters if p.requires_grad]
         groups.append({"params": [p for p in trained if p.ndim > 1], "lr": rate, "weight_decay": decay})
         groups.append({"params": [p for p in trained if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
     groups = [group for group in groups if group["params"]]
-    if capturable:
+    if recorded_on:
         for group in groups:
-            group["lr"] = torch.tensor(group["lr"], device=model.device)
-    offered: dict[str, Any] = {"params": groups, "lr": config.learning_rate, "fused": True}
-    built: torch.optim.Optimizer = part.build(**offered, **({"capturable": True} if capturable else {}))
+            group["lr"] = torch.tensor(group["lr"], device=recorded_on)
+    offered: dict[str, Any] = {"params": groups, "lr": highest, "fused": True}
+    built: torch.optim.Optimizer = part.build(**offered, **({"capturable": True} if recorded_on else {}))
     return built
 
 
@@ -61,12 +84,15 @@ def freeze_layers(backbone: nn.Module, text: str) -> None:
         raise UsageError(f"--freeze {text} leaves nothing of the encoder to train; leave out one layer at least.")
 
 
-def _of_encoder(model: Model, config: RunConfig) -> Iterable[tuple[Iterable[nn.Parameter], float, float]]:
-    """With a decay of the rate by layer, each layer by itself: the last one has the whole rate."""
+def _of_encoder(model: Model, config: RunConfig) -> list[_Members]:
+    """With a decay of the rate by layer, each layer by itself: the last one has the whole rate. A pooling begins from
+    nothing, as heads do."""
+    pooling: _Members = (model.encoder.pooling.parameters(), config.head_learning_rate, config.weight_decay)
     if config.layer_decay == 1:
-        return [(model.encoder.parameters(), config.learning_rate, config.weight_decay)]
+        return [(model.encoder.backbone.parameters(), config.learning_rate, config.weight_decay), pooling]
     layers = list(by_layer(model.encoder.backbone.named_parameters(), frozen=True).values())
-    return [
+    by_depth: list[_Members] = [
         (parameters, config.learning_rate * config.layer_decay ** (len(layers) - 1 - depth), config.weight_decay)
         for depth, parameters in enumerate(layers)
     ]
+    return [*by_depth, pooling]

@@ -20,11 +20,20 @@ from mtk.data.batches import Place
 from mtk.errors import DataError
 from mtk.events import Evaluation
 from mtk.files import digest, is_as_saved, read_json, standing, write_directory
+from mtk.training.stages import Stages, StageTrainer
 from mtk.training.trainer import Trainer
 
 CARD, TENSORS = "state.json", "state.safetensors"
 LARGEST = 1 << 26  # bytes of the card
 CPU, CUDA = "random.cpu", "random.cuda"
+
+
+class StagePlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a run is before training begins."""
+
+    number: int  # of the stage, from 0
+    step: int
+    place: Place  # of its batches
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +49,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     best: Evaluation | None
     metrics: int  # bytes of metrics.jsonl that were written by then
     listeners: dict[str, Any]  # a listener as it was asked for -> what its `state_dict` gave
+    stage: StagePlace | None = None  # None where all are over
     checksum: str  # SHA-256 of the tensors' file
 
 
@@ -67,11 +77,20 @@ class Due:
 
 
 def save_state(
-    trainer: Trainer, directory: Path, best: Evaluation | None, metrics: int, listeners: Mapping[str, Any]
+    trainer: Trainer,
+    directory: Path,
+    best: Evaluation | None,
+    metrics: int,
+    listeners: Mapping[str, Any],
+    stages: Stages | None = None,
 ) -> None:
-    """Write where `trainer` is to `directory`, in place of what is there. Raises MtkError where it cannot be written."""
+    """Write where the run is, in a stage or in `trainer`, to `directory`, in place of what is there. Raises MtkError where
+    it cannot be written."""
+    stage = stages.current if stages else None
     tensors, scalars = _tensors(trainer), {}
-    for name, state in _optimizer_states(trainer).items():
+    if stage:
+        tensors |= {f"stage.{name}": value for name, value in stage.stage.state_dict().items()}
+    for name, state in _optimizer_states(stage.optimizer if stage else trainer.optimizer).items():
         for key, value in state.items():
             if isinstance(value, Tensor):
                 tensors[f"optimizer.{name}.{key}"] = value.detach()
@@ -91,6 +110,7 @@ def save_state(
             best=best,
             metrics=metrics,
             listeners=dict(listeners),
+            stage=StagePlace(stage.number, stage.step, stage.batches.place) if stage else None,
             checksum=digest(partial / TENSORS),
         )
         (partial / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(state)))
@@ -112,20 +132,27 @@ def read_state(directory: Path) -> State | None:
     return state
 
 
-def restore(trainer: Trainer, directory: Path, state: State) -> None:
-    """Let `trainer`, which is at the beginning of the same run, be where it was. Raises DataError where it is another."""
+def restore(trainer: Trainer, directory: Path, state: State, stages: Stages | None = None) -> None:
+    """Let `trainer` and `stages`, which are at the beginning of the same run, be where they were. Raises DataError where it
+    is another."""
     tensors = safetensors.torch.load_file(standing(directory) / TENSORS)
     try:
-        _restore_modules(trainer, tensors)
-        _restore_optimizer(trainer, tensors, state)
+        stage = stages.go_to(state.stage.number if state.stage else None) if stages else None
+        _restore_modules(trainer, stage, tensors)
+        _restore_optimizer((stage or trainer).optimizer, tensors, state)
+        if stage and state.stage:
+            stage.step = state.stage.step
+            stage.batches.go_to(state.stage.place)
+            _restore_rates(stage)
         for task, place in state.places.items():
             trainer.batches[task].go_to(place)
-    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+    except (KeyError, IndexError, RuntimeError, ValueError, TypeError) as error:
         raise DataError(f"{directory} does not fit the run that its config.toml describes: {error}") from error
     trainer.step, trainer.evaluated = state.step, state.evaluated
     trainer.examples, trainer.seconds = state.examples, state.seconds
     trainer.engine.number.fill_(state.step)
-    _restore_rates(trainer)
+    if not stage:
+        _restore_rates(trainer)
     torch.set_rng_state(tensors[CPU])
     if CUDA in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors[CUDA], trainer.model.device)
@@ -138,31 +165,37 @@ def _tensors(trainer: Trainer) -> dict[str, Tensor]:
     tensors[CPU] = torch.get_rng_state()
     if trainer.model.device.type == "cuda":
         tensors[CUDA] = torch.cuda.get_rng_state(trainer.model.device)
+    if trainer.engine.scaling:
+        tensors |= {f"scaling.{name}": value for name, value in trainer.engine.scaling.state_dict().items()}
     if trainer.average:
         tensors |= {f"average.{name}": value for name, value in trainer.average.model.state_dict().items()}
     return tensors
 
 
-def _restore_modules(trainer: Trainer, tensors: Mapping[str, Tensor]) -> None:
+def _restore_modules(trainer: Trainer, stage: StageTrainer | None, tensors: Mapping[str, Tensor]) -> None:
     modules: dict[str, nn.Module] = {"model.": trainer.model, "combiner.": trainer.combiner}
+    if stage:
+        modules["stage."] = stage.stage
+    if trainer.engine.scaling:
+        modules["scaling."] = trainer.engine.scaling
     if trainer.average:
         modules["average."] = trainer.average.model
     for prefix, module in modules.items():
         module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
 
 
-def _optimizer_states(trainer: Trainer) -> dict[str, dict[str, Any]]:
+def _optimizer_states(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Any]]:
     """What the optimizer keeps of each parameter, by the number of its group and its place in it."""
     return {
-        f"{number}.{place}": trainer.optimizer.state.setdefault(parameter, {})
-        for number, group in enumerate(trainer.optimizer.param_groups)
+        f"{number}.{place}": optimizer.state.setdefault(parameter, {})
+        for number, group in enumerate(optimizer.param_groups)
         for place, parameter in enumerate(group["params"])
     }
 
 
-def _restore_optimizer(trainer: Trainer, tensors: Mapping[str, Tensor], state: State) -> None:
-    groups = trainer.optimizer.param_groups
-    for name, own in _optimizer_states(trainer).items():
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], state: State) -> None:
+    groups = optimizer.param_groups
+    for name, own in _optimizer_states(optimizer).items():
         number, place = map(int, name.split("."))
         device = groups[number]["params"][place].device
         prefix = f"optimizer.{name}."
@@ -172,7 +205,7 @@ def _restore_optimizer(trainer: Trainer, tensors: Mapping[str, Tensor], state: S
         own.update({key.removeprefix(prefix): value for key, value in state.scalars.items() if key.startswith(prefix)})
 
 
-def _restore_rates(trainer: Trainer) -> None:
+def _restore_rates(trainer: Trainer | StageTrainer) -> None:
     """The learning rates of this step. They are those of the schedule, which may be longer than it was."""
     schedule = trainer.schedule
     schedule.last_epoch, schedule._step_count = trainer.step, trainer.step + 1

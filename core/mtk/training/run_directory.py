@@ -25,7 +25,7 @@ from torch import Tensor
 from mtk.data.formats import csv_of
 from mtk.data.tokens import TokenizedSplit
 from mtk.errors import UsageError
-from mtk.events import Evaluation, Progress, Result
+from mtk.events import Evaluation, Progress, Result, StageProgress
 from mtk.files import write_file
 from mtk.hookspecs import hookimpl
 from mtk.model.multitask import Model, values
@@ -131,6 +131,10 @@ class RunDirectory:
             raise UsageError(f"Another process is at work in {self.path}. Wait until it ends.") from None
 
     @hookimpl
+    def mtk_stage_progressed(self, progress: StageProgress) -> None:
+        self._log("stage", progress)
+
+    @hookimpl
     def mtk_progressed(self, progress: Progress) -> None:
         self._log("progress", progress)
 
@@ -144,7 +148,7 @@ class RunDirectory:
 
     def keep(self, model: Model, predictions: Mapping[str, Tensor], dev: Mapping[str, TokenizedSplit]) -> None:
         """Write the best model so far, and what it predicts for the development sets."""
-        checkpoint.save(model, {name: t.head for name, t in self.plan.tasks.items()}, self.model)
+        checkpoint.save(model, self.plan.pooling, {name: t.head for name, t in self.plan.tasks.items()}, self.model)
         for name, predicted in predictions.items():
             self.write_predictions(model.tasks[name], "dev", dev[name].ids, predicted)
 

@@ -34,11 +34,17 @@ class Telemetry:
         return self._outcomes
 
     def nonfinite(self) -> tuple[int, Outcome, Mapping[str, Sequence[int]]] | None:
-        """The first step since `clear` whose losses or gradient are not finite, counted from 0; None if there is none."""
-        if not self or torch.stack([outcome.finite for outcome in self._outcomes]).all():
+        """The first step since `clear` whose losses or gradient are not finite, counted from 0; None if there is none. One
+        that was skipped, since fp16 could not hold its gradient, is none."""
+        fit = [o.finite if o.overflowed is None else o.finite | o.overflowed for o in self._outcomes]
+        if not fit or torch.stack(fit).all():
             return None
-        number = [bool(outcome.finite) for outcome in self._outcomes].index(False)
+        number = [bool(finite) for finite in fit].index(False)
         return number, self._outcomes[number], self._examples[number]
+
+    def _made(self) -> Sequence[Outcome]:
+        """Without those that were skipped, whose gradients are no numbers."""
+        return [o for o in self._outcomes if o.overflowed is None or not o.overflowed]
 
     def clear(self) -> None:
         self._outcomes.clear()
@@ -56,14 +62,14 @@ class Telemetry:
         """ "a/b" -> the cosine between the gradients of tasks a and b over the encoder, where a Gramian was computed."""
         return _means(
             pair
-            for o in self._outcomes
+            for o in self._made()
             if o.gramian is not None
             for pair in _pairs(o.tasks, cosines(o.gramian if o.gramian.ndim == 2 else o.gramian.sum(dim=0)))
         )
 
     def layer_cosines(self) -> dict[str, dict[str, float]]:
         """layer -> the same in it, where a Gramian was computed by layer."""
-        layered = [(o.tasks, cosines(o.gramian)) for o in self._outcomes if o.gramian is not None and o.gramian.ndim == 3]
+        layered = [(o.tasks, cosines(o.gramian)) for o in self._made() if o.gramian is not None and o.gramian.ndim == 3]
         found = {
             layer: _means(pair for tasks, by_layer in layered for pair in _pairs(tasks, by_layer[number]))
             for number, layer in enumerate(self._layers)

@@ -200,6 +200,8 @@ class Trainer:
             layer_cosines=telemetry.layer_cosines(),
             learning_rate=float(self.schedule.get_last_lr()[0]),
             examples_per_second=examples_per_second,
+            loss_scale=float(self.engine.scaling.scale) if self.engine.scaling else None,
+            skipped=int(self.engine.scaling.skipped) if self.engine.scaling else 0,
         )
         telemetry.clear()
         return progress

@@ -57,3 +57,8 @@ def test_what_is_scored_has_a_label() -> None:
     assert scored.notes == ["f.csv: 1 of 3 rows have no label and are not scored"]
     assert SPLIT.labelled() is SPLIT
     assert of(None, rows=3).labelled() is None
+
+
+def test_each_text_is_told_by_itself_candidates_too() -> None:
+    split = Split(["0", "1"], (["a", "b"], [("c", "d"), ("e",)]), None, Path("made here"))
+    assert list(split.each_text()) == ["a", "b", "c", "d", "e"]

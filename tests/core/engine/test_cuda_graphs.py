@@ -18,7 +18,6 @@ from mtk.data.tokens import TokenizedSplit
 from mtk.engine.cuda_graphs import LENGTHS, RecordedSteps, Recording, choose_recording
 from mtk.engine.gradients import Outcome
 from mtk.errors import UsageError
-from mtk.model.encoder import load_encoder
 from mtk.training.trainer import Trainer
 
 
@@ -89,7 +88,7 @@ def test_where_steps_are_recorded() -> None:
 
 
 def test_lengths_are_padded_to_a_few(tiny_encoder: Path) -> None:
-    encoder = load_encoder(str(tiny_encoder), "mean")
+    encoder = building.encoder(tiny_encoder)
     texts = split(KINDS[0], False, 0)
     tokens = TokenizedSplit(texts, encoder.tokenizer, pair_encoding="separate", max_length=24, device=torch.device("cpu"))
     exact, padded = tokens.batch([0, 1, 2]), tokens.batch([0, 1, 2], LENGTHS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import building
 import pytest
 import torch
 from torch import nn
@@ -19,7 +20,6 @@ from transformers import (
 )
 
 from mtk.engine.layers import by_layer, layer_of
-from mtk.model.encoder import Encoder
 
 SIZE: dict[str, Any] = {
     "vocab_size": 40, "hidden_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 8,
@@ -48,7 +48,7 @@ FAMILIES: dict[str, tuple[PreTrainedConfig, list[str]]] = {
 @pytest.mark.parametrize("family", FAMILIES)
 def test_layers_have_the_names_and_the_order_of_the_encoder(family: str) -> None:
     config, names = FAMILIES[family]
-    backbone = Encoder(AutoModel.from_config(config), None, "mean").backbone
+    backbone = building.untaught(AutoModel.from_config(config)).backbone
     layers = by_layer(backbone.named_parameters())
     assert list(layers) == names
     members = [parameter for layer in layers.values() for parameter in layer]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import building
 import pytest
@@ -27,7 +27,7 @@ from transformers.models.auto.modeling_auto import AutoModel
 
 import mtk
 from mtk.host.registry import Registry
-from mtk.model.encoder import Encoder, load_encoder
+from mtk.model.encoder import Encoder, layer_states
 from mtk.plan import find_encoder
 
 SIZE = {"vocab_size": 120, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
@@ -60,7 +60,7 @@ def inputs(encoder: Encoder, texts: list[str], **options: Any) -> dict[str, Tens
 
 
 def test_padding_further_changes_no_embedding(directory: Path) -> None:
-    encoder = load_encoder(str(directory), "mean").eval()
+    encoder = building.encoder(directory).eval()
     texts = ["the dog is happy", "the cat sees a bird and the horse"]
     short = encoder(inputs(encoder, texts))
     long = encoder(inputs(encoder, texts, pad_to_multiple_of=32))
@@ -71,30 +71,54 @@ def test_padding_further_changes_no_embedding(directory: Path) -> None:
 
 def test_every_parameter_is_trained(directory: Path) -> None:
     """A pooler, say, whose output nobody reads would only decay."""
-    encoder = load_encoder(str(directory), "mean").train()
+    encoder = building.encoder(directory).train()
     encoder(inputs(encoder, ["the dog is happy", "the cat"])).embedding.square().sum().backward()
     assert all(p.grad is not None for p in encoder.parameters())
 
 
 def test_saving_and_loading_keeps_the_encoder(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    encoder = load_encoder(str(directory), "mean").eval()
+    encoder = building.encoder(directory).eval()
     saved = tmp_path_factory.mktemp("saved")
     encoder.save(saved)
-    again = load_encoder(str(saved), "mean").eval()
+    again = building.encoder(saved).eval()
     batch = inputs(encoder, ["the dog is happy"])
     assert torch.equal(encoder(batch).embedding, again(batch).embedding)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls"])
-def test_pooling(tiny_encoder: Path, pooling: Literal["mean", "cls"]) -> None:
-    encoder = load_encoder(str(tiny_encoder), pooling).eval()
-    encoding = encoder(inputs(encoder, ["the dog is happy", "the cat"]))
-    tokens = encoding.tokens[1, : int(encoding.mask[1].sum())]
-    torch.testing.assert_close(encoding.embedding[1], tokens.mean(dim=0) if pooling == "mean" else tokens[0])
+def test_a_pooling_may_read_all_layers(directory: Path) -> None:
+    """Those of the embeddings, and of each block; the last are the tokens' states."""
+    encoder = building.encoder(directory, "last-layers:k=2").eval()
+    assert encoder.reads_layers
+    assert not building.encoder(directory, "max").reads_layers
+    batch = inputs(encoder, ["the dog is happy", "the cat"])
+    layers = layer_states(encoder.backbone, batch, all_layers=True)
+    assert len(layers) == 3
+    assert torch.equal(layers[-1], encoder(batch).tokens)
+    assert not torch.equal(layers[-1], layers[-2])
+    tokens = (layers[-1] + layers[-2])[1, : int(batch["attention_mask"][1].sum())] / 2
+    torch.testing.assert_close(encoder(batch).embedding[1], tokens.mean(dim=0), atol=1e-6, rtol=1e-5)
+
+
+def test_more_layers_than_there_are_is_a_mistake_of_the_users(tiny_encoder: Path) -> None:
+    encoder = building.encoder(tiny_encoder, "last-layers:k=3")
+    with pytest.raises(mtk.UsageError, match="k=3: the encoder has 2 layers; take k=2 or fewer"):
+        encoder(inputs(encoder, ["the dog"]))
+
+
+@pytest.mark.parametrize("given", ["tokens", "none"])
+def test_a_pooling_that_gives_no_embeddings_is_named(tiny_encoder: Path, given: str) -> None:
+    class Odd(mtk.Pooling):
+        def forward(self, tokens: Tensor) -> Any:
+            return tokens if given == "tokens" else None
+
+    encoder = building.encoder(tiny_encoder)
+    encoder.pooling = Odd()
+    with pytest.raises(mtk.UsageError, match=r"Odd is broken: its forward promises a tensor \[1, 32\] on cpu"):
+        encoder(inputs(encoder, ["the dog"]))
 
 
 def test_the_gradient_scale_is_read_when_the_backward_pass_comes(tiny_encoder: Path) -> None:
-    encoder = load_encoder(str(tiny_encoder), "mean").eval()
+    encoder = building.encoder(tiny_encoder).eval()
     batch, scale = inputs(encoder, ["the dog is happy"]), torch.ones(())
     weight = encoder.backbone.get_input_embeddings().weight
     (plain,) = torch.autograd.grad(encoder(batch).embedding.square().sum(), weight)
@@ -106,7 +130,7 @@ def test_the_gradient_scale_is_read_when_the_backward_pass_comes(tiny_encoder: P
 
 def test_a_directory_without_an_encoder_is_named(tmp_path: Path) -> None:
     with pytest.raises(mtk.UsageError, match=str(tmp_path)):
-        load_encoder(str(tmp_path), "mean")
+        building.encoder(tmp_path)
 
 
 def test_what_is_no_encoder_is_refused(tiny_encoder: Path, tmp_path: Path) -> None:
@@ -114,13 +138,13 @@ def test_what_is_no_encoder_is_refused(tiny_encoder: Path, tmp_path: Path) -> No
     AutoModel.from_config(config).save_pretrained(tmp_path)
     AutoTokenizer.from_pretrained(tiny_encoder).save_pretrained(tmp_path)
     with pytest.raises(mtk.UsageError, match="not a text encoder"):
-        load_encoder(str(tmp_path), "mean")
+        building.encoder(tmp_path)
 
 
 def test_a_hub_that_cannot_be_reached_gives_the_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(mtk.UsageError, match="--encoder DIR") as caught:
-        load_encoder("nobody/has-this-encoder", "mean")
+        building.encoder("nobody/has-this-encoder")
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -160,7 +184,7 @@ def test_an_encoder_whose_weights_are_not_there_is_refused(tiny_encoder: Path, t
     weights = load_file(directory / "model.safetensors")
     save_file(renamed(weights, kind), directory / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(mtk.UsageError) as caught:
-        load_encoder(str(directory), "mean")
+        building.encoder(directory)
     message = str(caught.value)
     assert "would be trained from noise" in message
     assert "encoder.layer.1.attention" in message if kind == "a layer missing" else "embeddings" in message
@@ -172,19 +196,19 @@ def test_an_encoder_of_no_numbers_is_refused(tiny_encoder: Path, tmp_path: Path)
     weights["embeddings.LayerNorm.bias"][3] = float("nan")
     save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(mtk.UsageError, match=r"no finite numbers: embeddings\.LayerNorm\.bias"):
-        load_encoder(str(directory), "mean")
+        building.encoder(directory)
 
 
 def test_an_adapter_is_no_encoder(tiny_encoder: Path, tmp_path: Path) -> None:
     directory = shutil.copytree(tiny_encoder, tmp_path / "adapter")
     (directory / "adapter_config.json").write_text("{}")
     with pytest.raises(mtk.UsageError, match="merge_and_unload"):
-        load_encoder(str(directory), "mean")
+        building.encoder(directory)
 
 
 def test_it_knows_how_long_a_sequence_it_can_read(directory: Path) -> None:
     """One token more is more than its table of positions holds."""
-    encoder = load_encoder(str(directory), "mean").eval()
+    encoder = building.encoder(directory).eval()
     if encoder.longest is None:
         return  # nothing to exceed: it tells positions by rotation or by distance
     ids = torch.full((1, encoder.longest), 7)
@@ -204,7 +228,7 @@ def test_a_pickle_is_read_only_where_that_is_allowed(tiny_encoder: Path, tmp_pat
     torch.save(load_file(directory / "model.safetensors"), directory / "pytorch_model.bin")
     (directory / "model.safetensors").unlink()
     with pytest.raises(mtk.UsageError, match=r"a pickle, pytorch_model\.bin, which can run code"):
-        load_encoder(str(directory), "mean")
-    read, kept = load_encoder(str(directory), "mean", allow_pickle=True), load_encoder(str(tiny_encoder), "mean")
+        building.encoder(directory)
+    read, kept = building.encoder(directory, allow_pickle=True), building.encoder(tiny_encoder)
     for one, other in zip(read.parameters(), kept.parameters(), strict=True):
         assert torch.equal(one, other)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import building
 import pytest
 import torch
 from kinds import Binary, Classification, Regression
@@ -17,7 +18,7 @@ from mtk.data.split import Split
 from mtk.data.tokens import Batch
 from mtk.events import Result
 from mtk.head import Encoding, Head, PairEncoding
-from mtk.model.encoder import Encoder, load_encoder
+from mtk.model.encoder import Encoder
 from mtk.model.multitask import Model, inputs_of
 from mtk.task import Task
 
@@ -41,7 +42,7 @@ class Remembers(Head):
 
 @pytest.fixture(scope="module")
 def encoder(tiny_encoder: Path) -> Encoder:
-    return load_encoder(str(tiny_encoder), "mean").eval()
+    return building.encoder(tiny_encoder).eval()
 
 
 def with_head(encoder: Encoder, task: Task, head: Head) -> tuple[Model, Batch]:

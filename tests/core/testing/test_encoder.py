@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import building
 import torch
 
-from mtk.model.encoder import load_encoder
 from mtk.testing import tiny_encoder
 
 
@@ -18,12 +18,12 @@ def test_it_is_the_same_every_time_and_leaves_the_generator_alone(tmp_path: Path
 
 
 def test_it_reads_any_text_by_letters_and_its_words_whole(tmp_path: Path) -> None:
-    tokenizer = load_encoder(str(tiny_encoder(tmp_path / "encoder", words=("film", "slow"))), "mean").tokenizer
+    tokenizer = building.encoder(tiny_encoder(tmp_path / "encoder", words=("film", "slow"))).tokenizer
     assert tokenizer.tokenize("Slow film, no?") == ["slow", "film", ",", "n", "##o", "?"]
 
 
 def test_it_gives_gradients(tmp_path: Path) -> None:
-    encoder = load_encoder(str(tiny_encoder(tmp_path / "encoder")), "mean")
+    encoder = building.encoder(str(tiny_encoder(tmp_path / "encoder")))
     inputs = encoder.tokenizer(["a b", "c"], padding=True, return_tensors="pt")
     encoding = encoder(dict(inputs))
     assert encoding.embedding.shape == (2, 32)

@@ -11,7 +11,7 @@ and T times larger operations, and nothing is computed for a table's unused entr
     trial       which encoders that is right for: no list, `why_plain` tries it and compares
 """
 
-from mtk.engine.packing.routing import Packing
+from mtk.engine.packing.routing import Packing, forward_and_again, routed_parameters
 from mtk.engine.packing.trial import why_plain
 
-__all__ = ["Packing", "why_plain"]
+__all__ = ["Packing", "forward_and_again", "routed_parameters", "why_plain"]

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtk.engine.packing.layout import Pass
+from mtk.engine.task_gradients import TaskGradients
 
 
 class Linear(torch.autograd.Function):
@@ -41,6 +42,20 @@ class Linear(torch.autograd.Function):
             if ctx.bias is not None and ctx.bias.requires_grad:
                 rows.add(ctx.bias, row, dy_t.sum(dim=0))
         return dy @ weight if ctx.needs_input_grad[0] else None, None, None, None
+
+
+class Parameter(torch.autograd.Function):
+    """A parameter as one task uses it, wherever that may be: its gradient goes to the task's row."""
+
+    @staticmethod
+    def forward(ctx: Any, parameter: nn.Parameter, rows: TaskGradients, row: int) -> Tensor:
+        ctx.parameter, ctx.rows, ctx.row = parameter, rows, row
+        return parameter.view_as(parameter)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        ctx.rows.add(ctx.parameter, ctx.row, gradient)
+        return None, None, None
 
 
 class LayerNorm(torch.autograd.Function):

@@ -7,7 +7,7 @@ runs as it is. Attention looks at one sequence at a time; each block is unfolded
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -20,12 +20,20 @@ from mtk.engine.dropout import dropout
 from mtk.engine.packing import functions
 from mtk.engine.packing.layout import Block, Layout, Pass
 from mtk.engine.task_gradients import TaskGradients
+from mtk.model.encoder import Layers, layer_states
 
 # An embedding table with more entries than this is kept by the entries that were looked up. A step looks up some thousands.
 MANY_ENTRIES = 8_192
 
 
 _current: ContextVar[Pass] = ContextVar("pass")
+_again: ContextVar[Callable[[], AbstractContextManager[None]]] = ContextVar("again", default=nullcontext)
+
+
+def forward_and_again() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """The contexts in which a part of a forward pass runs, and later once more: that of the packed pass it belongs to, if it
+    belongs to one. The later one may be in another thread, that of a device's backward pass."""
+    return nullcontext(), _again.get()()
 
 
 class UnfitError(Exception):
@@ -33,10 +41,11 @@ class UnfitError(Exception):
 
 
 class Packing:
-    """Runs an encoder's backbone in the packed form."""
+    """Runs an encoder's backbone in the packed form; `all_layers` for the states of all of its layers."""
 
-    def __init__(self, backbone: nn.Module) -> None:
+    def __init__(self, backbone: nn.Module, *, all_layers: bool = False) -> None:
         self._backbone = backbone
+        self._all_layers = all_layers
         self._routed = [(module, _ROUTES[type(module)]) for module in backbone.modules() if type(module) in _ROUTES]
         positions = getattr(getattr(backbone, "embeddings", None), "position_embeddings", None)
         padding = getattr(positions, "padding_idx", None)
@@ -47,8 +56,9 @@ class Packing:
             if isinstance(module, nn.Embedding) and module.num_embeddings > MANY_ENTRIES
         }
 
-    def __call__(self, inputs: Sequence[dict[str, Tensor]], rows: TaskGradients, row_of: Sequence[int]) -> list[Tensor]:
-        """The token states [sequences, length, width] of each batch, given what an encoder takes of each.
+    def __call__(self, inputs: Sequence[dict[str, Tensor]], rows: TaskGradients, row_of: Sequence[int]) -> list[Layers]:
+        """The states [sequences, length, width] that the layers give of each batch, or the last one's alone, given what an
+        encoder takes of each.
 
         A backward pass from them adds the gradient of batch i to row `row_of[i]` of `rows`, and leaves that of the
         parameters themselves alone. Raises UnfitError.
@@ -62,16 +72,17 @@ class Packing:
         device = packed["input_ids"].device
         counted = [torch.arange(b.length, device=device).expand(b.sequences, -1).reshape(1, -1) for b in layout.blocks]
         packed["position_ids"] = torch.cat(counted, dim=1) + self._first_position
-        with self._in_place_of_forward(Pass(layout, rows)):
-            states = self._backbone(**packed).last_hidden_state
-        parts = states.squeeze(0).split(layout.sizes)
-        return [part.unflatten(0, (b.sequences, b.length)) for part, b in zip(parts, layout.blocks, strict=True)]
+        with self._routes(Pass(layout, rows)):
+            layers = layer_states(self._backbone, packed, all_layers=self._all_layers)
+        return list(zip(*(_unpacked(states, layout) for states in layers), strict=True))
 
     @contextmanager
-    def _in_place_of_forward(self, current: Pass) -> Iterator[None]:
+    def _routes(self, current: Pass) -> Iterator[None]:
+        """What a module computes in here is computed in the packed form."""
         config: Any = self._backbone.config
         attention, config._attn_implementation = config._attn_implementation, ATTENTION
         token = _current.set(current)
+        again = _again.set(lambda: self._routes(current))
         try:
             for module, route in self._routed:
                 module.__dict__["forward"] = route.__get__(module)
@@ -79,6 +90,7 @@ class Packing:
         finally:
             for module, _ in self._routed:
                 module.__dict__.pop("forward", None)
+            _again.reset(again)
             _current.reset(token)
             current.forget()
             config._attn_implementation = attention
@@ -87,6 +99,19 @@ class Packing:
 def _block(given: dict[str, Tensor], row: int) -> Block:
     mask = given["attention_mask"]
     return Block(row, mask.shape[0], mask.shape[1], mask[:, None, None, :].bool())
+
+
+def _unpacked(states: Tensor, layout: Layout) -> list[Tensor]:
+    """The states of each block [sequences, length, width], of those of the packed sequence [1, tokens, width]."""
+    parts = states.squeeze(0).split(layout.sizes)
+    return [part.unflatten(0, (b.sequences, b.length)) for part, b in zip(parts, layout.blocks, strict=True)]
+
+
+def routed_parameters(module: nn.Module, rows: TaskGradients, row: int) -> dict[str, Tensor]:
+    """The trained parameters of a module that is run for one task by itself, such as a pooling: what is computed with these
+    in place of its own adds its gradient to the task's row. A frozen one is not among them."""
+    trained = ((name, p) for name, p in module.named_parameters() if p.requires_grad)
+    return {name: functions.Parameter.apply(p, rows, row) for name, p in trained}
 
 
 def _tokens(values: Tensor, dimensions: int) -> Tensor:

@@ -6,25 +6,32 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mtk.engine.layers import by_layer
 from mtk.engine.packing.routing import Packing
 from mtk.engine.task_gradients import TaskGradients
 from mtk.errors import in_words
+from mtk.model.encoder import Encoder, Layers, layer_states
 
 
-def why_plain(backbone: nn.Module, names: Sequence[str]) -> str | None:
-    """Why the packed form does not give this backbone's gradients, as a small trial shows; None if it does.
+def _read(layers: Layers, target: Tensor) -> Tensor:
+    """A scalar that every state of a token has a part in."""
+    return torch.stack([(states * target).sum() for states in layers]).sum()
+
+
+def why_plain(encoder: Encoder, names: Sequence[str]) -> str | None:
+    """Why the packed form does not give the gradients of this encoder's backbone, as a small trial shows; None if it does.
 
     Two tasks' sequences, with padding, against `torch.autograd.grad` for each task by itself. `names` are those of the
     tensors that the tokenizer gives.
     """
+    backbone = encoder.backbone
     was_training, gradients = backbone.training, [(p, p.grad) for p in backbone.parameters()]
     backbone.eval()
     backbone.zero_grad()
     try:
-        return _difference(backbone, names)
+        return _difference(backbone, names, all_layers=encoder.reads_layers)
     except Exception as error:  # whatever keeps an encoder from it, it has the plain way
         return in_words(error)
     finally:
@@ -33,12 +40,12 @@ def why_plain(backbone: nn.Module, names: Sequence[str]) -> str | None:
             parameter.grad = gradient
 
 
-def _difference(backbone: nn.Module, names: Sequence[str]) -> str | None:
+def _difference(backbone: nn.Module, names: Sequence[str], *, all_layers: bool) -> str | None:
     layers = by_layer(backbone.named_parameters())
     parameters = [p for members in layers.values() for p in members]
     named = {p: name for name, p in backbone.named_parameters()}
     device, dtype = parameters[0].device, parameters[0].dtype
-    packing = Packing(backbone)
+    packing = Packing(backbone, all_layers=all_layers)
     rows = TaskGradients(layers, 2, packing.tables)
     generator = torch.Generator().manual_seed(0)
     config: Any = backbone.config
@@ -55,13 +62,13 @@ def _difference(backbone: nn.Module, names: Sequence[str]) -> str | None:
 
     plain = []
     for batch, target in zip(batches, targets, strict=True):
-        states = backbone(**batch).last_hidden_state
-        found = torch.autograd.grad((states * target).sum(), parameters, allow_unused=True)
+        read = _read(layer_states(backbone, batch, all_layers=all_layers), target)
+        found = torch.autograd.grad(read, parameters, allow_unused=True)
         plain.append([torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)])
 
     rows.clear()
     states = packing(batches, rows, range(2))
-    torch.autograd.backward([(s * target).sum() for s, target in zip(states, targets, strict=True)])
+    torch.autograd.backward([_read(layers, target) for layers, target in zip(states, targets, strict=True)])
     for parameter in parameters:
         if parameter.grad is not None:
             return f"{named[parameter]} is used in a way that has no packed form"

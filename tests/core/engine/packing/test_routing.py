@@ -88,8 +88,7 @@ def test_what_is_frozen_stays_out(kept: str) -> None:
 
 
 def test_the_real_encoder_is_packed() -> None:
-    backbone = building.named_encoder("minilm").backbone
-    assert why_plain(backbone, ["input_ids", "token_type_ids"]) is None
+    assert why_plain(building.named_encoder("minilm"), ["input_ids", "token_type_ids"]) is None
 
 
 @pytest.mark.parametrize("combiner", ["sum", "pcgrad", "round-robin"])
