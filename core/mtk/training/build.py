@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import TypeAlias
 
 import torch
@@ -74,8 +73,7 @@ def augment(plan: RunPlan, data: Mapping[str, TaskData], prepare: Prepare = lamb
         if t.augmenter:
             augmenter = t.augmenter.build()
             copies = t.augmenter.framework["copies"] or augmenter.copies
-            rng = Random(f"{plan.config.seed} {name} augment")
-            training[name] = augment_split(data[name].train, augmenter, copies, rng)
+            training[name] = augment_split(data[name].train, augmenter, copies, plan.config.seed, t.task)
     return training
 
 
