@@ -151,7 +151,7 @@ def _describe_class(component: Component) -> tuple[list[dict[str, Any]], str]:
         }
         for option in own_options(component.kind, cls).values()
     ]
-    for option in framework_options(component.kind).values():  # which stand beside the constructor's; the class has defaults
+    for option in framework_options(component.kind, cls).values():  # beside the constructor's; the class has defaults
         default = getattr(cls, option.name, option.default)
         described.append({"name": option.name, "type": option.type, "default": default, "required": False})
     description = inspect.cleandoc(cls.__doc__ or "")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -36,6 +36,7 @@ class Contract(msgspec.Struct, frozen=True):
     typed: bool = False  # whether its options come as values of tasks.toml, and not as text
     one_of: bool = False  # a class defines one of the methods, and no two
     framework: tuple[Option, ...] = ()  # options that a user may give every part of the kind, beside its constructor's
+    framework_for: str | None = None  # the one of `bases` whose subclasses alone have them
 
 
 CONTRACTS: dict[str, Contract] = {
@@ -57,6 +58,12 @@ CONTRACTS: dict[str, Contract] = {
             "turns": (),
         },
         made=("_parameters", "tasks"),
+        framework=(
+            Option("normalize", bool, False),
+            Option("smoothing", Annotated[float, msgspec.Meta(ge=0, lt=1)], 0.0),
+            Option("preference", list[Annotated[float, msgspec.Meta(gt=0)]] | None, None),
+        ),
+        framework_for="GramianCombiner",
     ),
     "augmenter": Contract(
         base="Augmenter",
@@ -100,9 +107,14 @@ CONTRACTS: dict[str, Contract] = {
 }
 
 
-def framework_options(kind: str) -> dict[str, Option]:
-    """The options that the framework adds to those of every part of a kind."""
-    return {option.name: option for option in CONTRACTS[kind].framework} if kind in CONTRACTS else {}
+def framework_options(kind: str, cls: type) -> dict[str, Option]:
+    """The options that the framework adds to those of every part of a kind, or of the kind's parts that are like `cls`. One
+    that the class has itself is the class's."""
+    contract = CONTRACTS.get(kind)
+    if contract is None or (contract.framework_for and not issubclass(cls, _public(contract.framework_for))):
+        return {}
+    own = own_options(kind, cls)
+    return {option.name: option for option in contract.framework if option.name not in own}
 
 
 def own_options(kind: str, cls: type) -> dict[str, Option]:

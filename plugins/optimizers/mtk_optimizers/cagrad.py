@@ -85,7 +85,7 @@ def _of_many(gramian: Tensor, radius: Tensor) -> Tensor:
     mean = gramian.mean(dim=1)
     low, high = torch.full_like(radius, 1e-7), torch.ones_like(radius)
     parts = torch.linspace(0, 1, 16, dtype=gramian.dtype, device=gramian.device)
-    for _ in range(6):
+    for _ in range(5):
         lengths = low * (high / low) ** parts  # [16]
         weights = least(radius * gramian / lengths.reshape(-1, 1, 1), mean.expand(len(parts), -1))
         reached = ((weights @ gramian) * weights).sum(dim=1).clamp_min(0).sqrt()

@@ -19,8 +19,7 @@ class MGDA(mtk.GramianCombiner):
 
     The shortest convex combination of the gradients, found by Frank and Wolfe's method.
 
-    Options: `epsilon`, the step at which the search ends; `max_iters`, its longest duration. On the device nobody looks
-    whether it has ended: what comes after changes nothing.
+    Options: `epsilon`, the step at which the search ends; `max_iters`, its longest duration.
     """
 
     declares = frozenset({"permutation-equivariant", "scale-equivariant", "single-task-identity"})
@@ -60,4 +59,6 @@ def frank_wolfe(gramian: Tensor, epsilon: float, steps: int) -> Tensor:
         share = going * torch.where(c <= a, 1, torch.where(b <= a, 0, between))
         weights = weights + share * (corner - weights)
         going = going * (share >= epsilon)
+        if going.is_cpu and not going:  # elsewhere to look would be to wait
+            break
     return weights

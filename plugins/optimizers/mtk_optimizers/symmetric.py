@@ -1,5 +1,5 @@
-"""The eigenvalues and eigenvectors of a small symmetric matrix, on the device: torch's own wait for it, to look whether
-they were found."""
+"""The eigenvalues and eigenvectors of a small symmetric matrix, without waiting for the device, as torch's own do to look
+whether they were found. On a CPU there is nothing to wait for, and torch's are a hundred times as fast."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ SWEEPS = 8  # of Jacobi's method. Its error is squared in each, once it is small
 
 
 def decompose(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """matrix [T, T], float64 -> its eigenvalues [T], from the least on, and its eigenvectors [T, T], in columns. By Jacobi's
-    method, in which pairs that share no row are turned at once: Golub and Van Loan, "Matrix Computations", section 8.5."""
+    """matrix [T, T], float64 -> its eigenvalues [T], from the least on, and its eigenvectors [T, T], in columns; NaN, where
+    it is not finite."""
+    if matrix.is_cpu and matrix.isfinite().all():
+        return tuple(torch.linalg.eigh(matrix))
+    return jacobi(matrix)
+
+
+def jacobi(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """The same by Jacobi's method, in which pairs that share no row are turned at once: Golub and Van Loan, "Matrix
+    Computations", section 8.5."""
     count = len(matrix)
     vectors = torch.eye(count, dtype=matrix.dtype, device=matrix.device)
     rounds = count - 1 + count % 2

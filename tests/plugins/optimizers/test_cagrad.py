@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from published import TASKS
 from torch import Tensor
@@ -18,9 +18,10 @@ def some(seed: int, count: int, size: int) -> Tensor:
     return gramian / gramian.trace()
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
-    count=st.sampled_from([1, 2, 3, 5, 8, 9, 16]),
+    count=st.sampled_from([1, 2, 3, 5, 8, 9]),
     size=st.sampled_from([3, 20]),
     c=st.floats(0.05, 0.95),
 )
