@@ -28,6 +28,7 @@ class Adjusted(GramianCombiner):
     """
 
     past: Tensor | None
+    preference: Tensor | None
 
     def __init__(
         self, method: GramianCombiner, *, normalize: bool, smoothing: float, preference: list[float] | None

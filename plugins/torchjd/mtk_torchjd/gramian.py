@@ -204,8 +204,8 @@ class NashMTL(FromRoot):
     def weights(self, gramian: Tensor) -> Tensor:
         if not gramian.any():
             return gramian.diagonal()  # nothing to bargain for, where TorchJD would divide by zero
-        with warnings.catch_warnings():  # of CVXPY's, that this problem cannot be compiled once for all steps
-            warnings.filterwarnings("ignore", message="You are solving a parameterized problem")
+        with warnings.catch_warnings():  # of CVXPY's, about how it solves; of NumPy's, at a gradient of zero
+            warnings.simplefilter("ignore")
             return super().weights(gramian)
 
     def get_extra_state(self) -> Tensor:
