@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from mtk.augmenter import Augmenter, method_of
 from mtk.calling.failures import broken, call
-from mtk.data.split import Split
+from mtk.data.split import Label, Split
 from mtk.task import Task
 
 BATCH = 64  # rows whose texts an augmenter's `batch` is given at once
@@ -30,7 +30,7 @@ def augment_split(split: Split, augmenter: Augmenter, copies: int, seed: int, ta
 
     Raises UsageError if the augmenter breaks its promise.
     """
-    labels = [str(task.kind.value(label)) for label in split.labels] if split.labels else [""] * len(split)
+    labels = [task.kind.written(task.kind.value(label)) for label in split.labels] if split.labels else [""] * len(split)
     rows = zip(split.ids, zip(*split.texts, strict=True), labels, strict=True)
     examples = [Example(name, texts, label) for name, texts, label in rows]
     made = list(changed_examples(examples, augmenter, copies, f"{seed} {task.name} augment"))
@@ -138,10 +138,11 @@ def _batch(augmenter: Augmenter, texts: list[str], rngs: list[Random]) -> list[s
     return list(result)
 
 
-def _label(augmenter: Augmenter, task: Task, example: Example, changed: Example) -> float:
+def _label(augmenter: Augmenter, task: Task, example: Example, changed: Example) -> Label:
     """The number of the label that `example` gave in the place of the example's own."""
     try:
-        return task.kind.read_label(changed.label)
+        label = task.kind.read_label(changed.label)
+        return label if isinstance(label, float) else tuple(label)
     except ValueError as reason:
         raise broken(augmenter, "example", f"it gave {example.texts!r} a label that {task.name} has not: {reason}") from None
 

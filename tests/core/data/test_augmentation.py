@@ -8,11 +8,12 @@ from random import Random
 from typing import Any
 
 import pytest
+from kinds import Binary, Regression
 
 import mtk
 from mtk.data.augmentation import BATCH, augment_split
 from mtk.data.split import Split
-from mtk.task import Binary, Regression, Task
+from mtk.task import Task
 
 
 class Tag(mtk.Augmenter):
