@@ -12,6 +12,7 @@ from torch import nn
 from mtk.combiner import Combiner
 from mtk.data.split import TaskData
 from mtk.data.tasks_toml import read_layout, read_task
+from mtk.engine.adjusted import adjusted
 from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
 from mtk.host.part import Part
@@ -54,8 +55,8 @@ def model(encoder: Encoder | Path, tasks: Sequence[Task], heads: Mapping[str, st
 
 
 def combiner(text: str, tasks: Sequence[str]) -> Combiner:
-    built: Combiner = REGISTRY.part("combiner", text).build(tasks=list(tasks))
-    return built
+    part = REGISTRY.part("combiner", text)
+    return adjusted(part.build(tasks=list(tasks)), part.framework)
 
 
 def engine(model: Model, combiner: Combiner, *, names: Sequence[str] = ("input_ids",), **settings: Any) -> Engine:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mtk import UsageError
+from mtk.augmenter import method_of
 from mtk.errors import nearest
 from mtk.files import is_directory
 from mtk_cli import foreign
@@ -92,6 +93,9 @@ def describe(component: Component) -> dict[str, Any]:
     DataError where its `tasks.toml` is."""
     options, description = _DESCRIBERS.get(component.kind, _describe_class)(component)
     place = component.place() if component.kind == "encoder" else None
+    properties = encoder_properties(component.name, str(place)) if place else {}
+    if component.kind == "augmenter":
+        properties = {"works on": WORKS_ON[method_of(component.load())]}
     return {
         "kind": component.kind,
         "name": component.name,
@@ -102,7 +106,7 @@ def describe(component: Component) -> dict[str, Any]:
         "target": component.target,
         "options": options,
         "description": description,
-        "properties": encoder_properties(component.name, str(place)) if place else {},
+        "properties": properties,
     }
 
 
@@ -149,7 +153,7 @@ def _describe_class(component: Component) -> tuple[list[dict[str, Any]], str]:
         }
         for option in own_options(component.kind, cls).values()
     ]
-    for option in framework_options(component.kind).values():  # which stand beside the constructor's; the class has defaults
+    for option in framework_options(component.kind, cls).values():  # beside the constructor's; the class has defaults
         default = getattr(cls, option.name, option.default)
         described.append({"name": option.name, "type": option.type, "default": default, "required": False})
     description = inspect.cleandoc(cls.__doc__ or "")
@@ -180,3 +184,4 @@ def _describe_command(component: Component) -> tuple[list[dict[str, Any]], str]:
 
 _DESCRIBERS = {"tasks": _describe_tasks, "encoder": _describe_encoder, "command": _describe_command}
 CONFIGURABLE = {"head", "combiner", "augmenter", "kind", "sampler", "optimizer", "schedule", "pooling", "stage", "listener"}
+WORKS_ON = {"__call__": "the words of a sentence", "example": "an example and its label", "batch": "many texts at once"}

@@ -127,6 +127,121 @@ class IgnoresAlpha(Shuffle):
         return [*words, words[0]]
 
 
+class Turn(mtk.Augmenter):
+    """Keeps every promise of an augmenter of whole examples. Those below differ in one thing."""
+
+    def example(self, texts: Sequence[str], label: str, rng: Random, alike: Any) -> tuple[Any, Any]:
+        return [*texts[1:], f"{texts[0]} {rng.choice(alike)[0]}"], label
+
+
+class WantsAPair(Turn):
+    def example(self, texts: Sequence[str], label: str, rng: Random, alike: Any) -> tuple[Any, Any]:
+        first, second = texts
+        return [second, first], label
+
+
+class NeedsCompany(Turn):
+    def example(self, texts: Sequence[str], label: str, rng: Random, alike: Any) -> tuple[Any, Any]:
+        return rng.choice(alike[1:]), label
+
+
+class LosesAText(Turn):
+    def example(self, texts: Sequence[str], label: str, rng: Random, alike: Any) -> tuple[Any, Any]:
+        return texts[:1], label
+
+
+class GivesTextsAlone(Turn):
+    def example(self, texts: Sequence[str], label: str, rng: Random, alike: Any) -> tuple[Any, Any]:
+        return list(texts)  # type: ignore[return-value]
+
+
+class GivesANumber(Turn):
+    def example(self, texts: Sequence[str], label: str, rng: Random, alike: Any) -> tuple[Any, Any]:
+        return texts, float(label)
+
+
+class TurnsInPlace(Turn):
+    def example(self, texts: Sequence[str], label: str, rng: Random, alike: Any) -> tuple[Any, Any]:
+        if isinstance(alike, list):
+            alike.reverse()
+        return texts, label
+
+
+class RemembersTheLastExample(Turn):
+    last = ""
+
+    def example(self, texts: Sequence[str], label: str, rng: Random, alike: Any) -> tuple[Any, Any]:
+        before, self.last = self.last, texts[0]
+        return [f"{text} {before if before != texts[0] else ''}".strip() for text in texts], label
+
+
+class ShufflesGlobally(Turn):
+    def example(self, texts: Sequence[str], label: str, rng: Random, alike: Any) -> tuple[Any, Any]:
+        return random.choice(alike), label
+
+
+class ReadsAlikeAsASet(Turn):
+    def example(self, texts: Sequence[str], label: str, rng: Random, alike: Any) -> tuple[Any, Any]:
+        return [" ".join(set(text.split())) for text in texts], label
+
+
+class NoCopiesOfExamples(Turn):
+    copies = 0
+
+
+class Echo(mtk.Augmenter):
+    """Keeps every promise of an augmenter of many texts. Those below differ in one thing."""
+
+    def batch(self, texts: Sequence[str], rngs: Sequence[Random]) -> Any:
+        return [f"{text} {rng.choice(text.split())}" for text, rng in zip(texts, rngs, strict=True)]
+
+
+class ReadsASCIIInBatches(Echo):
+    def batch(self, texts: Sequence[str], rngs: Sequence[Random]) -> Any:
+        return [text.encode("ascii").decode() for text in texts]
+
+
+class DropsDoubles(Echo):
+    def batch(self, texts: Sequence[str], rngs: Sequence[Random]) -> Any:
+        return list(dict.fromkeys(texts))
+
+
+class GivesBlanks(Echo):
+    def batch(self, texts: Sequence[str], rngs: Sequence[Random]) -> Any:
+        return ["" if len(text.split()) == 1 else text for text in texts]
+
+
+class CountsBatches(Echo):
+    calls = 0
+
+    def batch(self, texts: Sequence[str], rngs: Sequence[Random]) -> Any:
+        self.calls += 1
+        return [f"{text} {self.calls % 2}" for text in texts]
+
+
+class DrawsFromNumPyInBatches(Echo):
+    def batch(self, texts: Sequence[str], rngs: Sequence[Random]) -> Any:
+        return [f"{text} {np.random.random()}" for text in texts]
+
+
+class SeedsItself(Echo):
+    def batch(self, texts: Sequence[str], rngs: Sequence[Random]) -> Any:
+        rngs[-1].seed(0)
+        return super().batch(texts, rngs)
+
+
+class AppendsToTheBatch(Echo):
+    def batch(self, texts: Sequence[str], rngs: Sequence[Random]) -> Any:
+        if isinstance(texts, list):
+            texts.append("more")
+        return list(texts[: len(rngs)])
+
+
+class AsksTheSystemInBatches(Echo):
+    def batch(self, texts: Sequence[str], rngs: Sequence[Random]) -> Any:
+        return [f"{text} {os.getpid()}" for text in texts]
+
+
 CAUGHT: list[tuple[type[Any], set[str]]] = [
     (Shuffle, set()),
     (KnowsASCII, {"any-sentence"}),
@@ -147,5 +262,25 @@ CAUGHT: list[tuple[type[Any], set[str]]] = [
     (AppendsInPlace, {"input-kept"}),
     (WantsAList, {"any-sentence", "same-seed", "only-its-rng", "input-kept", "any-process"}),
     (IgnoresAlpha, {"share"}),
+    (Turn, set()),
+    (WantsAPair, {"any-example", "same-seed", "only-its-rng", "input-kept", "any-process"}),
+    (NeedsCompany, {"any-example", "same-seed", "only-its-rng", "input-kept", "any-process"}),
+    (LosesAText, {"as-many-texts"}),
+    (GivesTextsAlone, {"as-many-texts"}),
+    (GivesANumber, {"with-a-label"}),
+    (TurnsInPlace, {"input-kept"}),
+    (RemembersTheLastExample, {"same-seed"}),
+    (ShufflesGlobally, {"only-its-rng"}),
+    (ReadsAlikeAsASet, {"any-process"}),
+    (NoCopiesOfExamples, {"copies"}),
+    (Echo, set()),
+    (ReadsASCIIInBatches, {"any-batch"}),
+    (DropsDoubles, {"as-many-texts"}),
+    (GivesBlanks, {"as-many-texts"}),
+    (CountsBatches, {"same-seed"}),
+    (DrawsFromNumPyInBatches, {"only-its-rng"}),
+    (SeedsItself, {"only-its-rng"}),
+    (AppendsToTheBatch, {"input-kept"}),
+    (AsksTheSystemInBatches, {"any-process"}),
 ]
 """A part, and the checks that catch it."""

@@ -37,6 +37,8 @@ def test_show_gives_an_augmenters_copies_and_what_must_be_given(install_one: Ins
     assert re.search(r"times +int +must be given", text)
     assert re.search(r"sep +str or none +none", text)
     assert re.search(r"copies +int, ≥ 1 +3", text)
+    assert re.search(r"works on +the words of a sentence", text)
+    assert json.loads(invoke("show", "join", "--json").stdout)[0]["properties"] == {"works on": "an example and its label"}
 
 
 def test_show_shows_every_kind_of_a_name(install_one: Install) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 import pytest
 from docstring_examples import smallest
 
 from mtk import augmenter
-from mtk.augmenter import Augmenter
+from mtk.augmenter import Augmenter, method_of
+from mtk.host.contracts import why_not
 
 
 def test_the_smallest_augmenter_is_one() -> None:
@@ -23,9 +25,26 @@ def test_one_copy_unless_it_or_the_user_says() -> None:
     assert Augmenter.copies == smallest(augmenter, "Echo").copies == 1
 
 
-def test_an_augmenter_has_to_be_called() -> None:
-    class Unfinished(Augmenter):
+def test_the_method_that_is_defined_says_what_it_works_on() -> None:
+    class Back(Augmenter):
+        def batch(self, texts: Sequence[str]) -> list[str]:
+            return list(texts)
+
+    class Further(Back):
         pass
 
-    with pytest.raises(TypeError, match="__call__"):
-        Unfinished()  # type: ignore[abstract]
+    assert method_of(smallest(augmenter, "Echo")) == "__call__"
+    assert method_of(Back) == method_of(Further) == "batch"
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        ((), "defines none of its methods; define one of `__call__(self, words, rng)`, `example(self, texts, label, rng, "),
+        (("__call__", "batch"), "defines `__call__` and `batch`; define one of"),
+        (("examples",), "has a method `examples`, which neither mtk nor the class itself reads: is it `example`?"),
+    ],
+)
+def test_it_has_to_be_one_of_them(methods: tuple[str, ...], message: str) -> None:
+    cls = type("Odd", (Augmenter,), dict.fromkeys(methods, lambda self, given: given))
+    assert str(why_not("augmenter", cls)).startswith(message)

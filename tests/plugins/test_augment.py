@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,15 +14,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mtk
+from mtk.augmenter import method_of
+from mtk.host.options import options
 from mtk_augment import wordnet
+from mtk_augment.aeda import MARKS, Aeda
 from mtk_augment.eda import Eda
 from mtk_augment.function_words import FUNCTION_WORDS
+from mtk_augment.join import Join
 from mtk_augment.random_deletion import RandomDeletion
 from mtk_augment.random_insertion import RandomInsertion
 from mtk_augment.random_swap import RandomSwap
 from mtk_augment.synonym_replacement import SynonymReplacement
 
-AUGMENTERS = [component.qualified for component in mtk.Registry().components if component.kind == "augmenter"]
+AUGMENTERS = [component for component in mtk.Registry().components if component.kind == "augmenter"]
+OF_WORDS = [component.qualified for component in AUGMENTERS if method_of(component.load()) == "__call__"]
+WITH_ALPHA = [component.qualified for component in AUGMENTERS if "alpha" in options(component.load())]
 NEED_WORDNET = [SynonymReplacement, RandomInsertion, Eda]
 
 KNOWN = ["film", "Great", "movies,", "house.", "``", "(quickly)", "running", "Paris", "dog", "happy!", "'s", "12"]
@@ -57,12 +64,12 @@ def no_wordnet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
 
 
 def test_all_are_found_by_their_entry_point() -> None:
-    names = ["synonym-replacement", "random-insertion", "random-swap", "random-deletion", "eda"]
-    assert {f"multitask-toolkit/{name}" for name in names} <= set(AUGMENTERS)
+    names = ["synonym-replacement", "random-insertion", "random-swap", "random-deletion", "eda", "aeda", "join"]
+    assert {f"multitask-toolkit/{name}" for name in names} <= {component.qualified for component in AUGMENTERS}
 
 
 @pytest.mark.usefixtures("wordnet")
-@pytest.mark.parametrize("name", AUGMENTERS)
+@pytest.mark.parametrize("name", OF_WORDS)
 @settings(max_examples=60, deadline=None)
 @given(sentence=sentences, seed=seeds)
 def test_gives_words_and_repeats_itself(name: str, sentence: tuple[str, ...], seed: int) -> None:
@@ -78,7 +85,7 @@ def test_gives_words_and_repeats_itself(name: str, sentence: tuple[str, ...], se
 
 
 @pytest.mark.parametrize("alpha", ["0", "1.5", "-0.1", "nan", "much"])
-@pytest.mark.parametrize("name", AUGMENTERS)
+@pytest.mark.parametrize("name", WITH_ALPHA)
 def test_alpha_is_a_share(name: str, alpha: str) -> None:
     with pytest.raises(mtk.UsageError, match=r"'alpha' of '.*': it takes float, > 0, ≤ 1"):
         mtk.Registry().part("augmenter", f"{name}:alpha={alpha}")
@@ -96,7 +103,7 @@ NLTK_STOP_WORDS = _NLTK.split()
 
 @pytest.mark.usefixtures("wordnet")
 def test_the_stop_words_of_the_paper_stay() -> None:
-    """Section 2 of Wei and Zou 2019; the list is that of their time."""
+    """Section 2 of Wei and Zou 2019; the list is that of their eda.py, but for the empty word in it."""
     assert len(NLTK_STOP_WORDS) == 127
     replace = mtk.Registry().part("augmenter", "synonym-replacement:alpha=1").build()
     for word in NLTK_STOP_WORDS:
@@ -247,6 +254,46 @@ def test_eda_spreads_its_copies_over_the_four_operations() -> None:
     assert Eda.copies == 9
 
 
+# aeda
+
+
+@given(sentence=sentences, seed=seeds, share=alphas)
+def test_marks_come_in_and_no_word_goes(sentence: tuple[str, ...], seed: int, share: float) -> None:
+    result = Aeda(share=share)(sentence, Random(seed))
+    rest = iter(result)
+    assert all(word in rest for word in sentence), "the sentence is still there, in its order"
+    assert set(Counter(result) - Counter(sentence)) <= set(MARKS)
+    assert 1 <= len(result) - len(sentence) <= max(1, int(share * len(sentence)))
+
+
+def test_from_one_mark_to_a_third_of_the_words_each_before_another_word() -> None:
+    """Section 3 of Karimi et al. 2021."""
+    sentence, rng = [str(number) for number in range(12)], Random(0)
+    results = [Aeda()(sentence, rng) for _ in range(3000)]
+    numbers = Counter(len(result) - 12 for result in results)
+    assert set(numbers) == {1, 2, 3, 4}
+    assert min(numbers.values()) > 650
+    marks = Counter(word for result in results for word in result if word in MARKS)
+    assert set(marks) == set(".;?:!,")
+    assert min(marks.values()) > 0.9 * marks.total() / 6
+    marked = Counter(word for result in results for mark, word in pairwise(result) if mark in MARKS)
+    assert set(marked) == set(sentence), "before any word, and never before another mark or at the end"
+    assert min(marked.values()) > 0.85 * marks.total() / 12
+
+
+# join
+
+
+def test_texts_of_one_label_are_joined_column_by_column() -> None:
+    texts, alike = ("a", "A"), (("b", "B"), ("a", "A"), ("c", "C"))
+    made = {(*joined, label) for seed in range(40) for joined, label in [Join().example(texts, "1", Random(seed), alike)]}
+    assert made == {("a b", "A B", "1"), ("a c", "A C", "1")}
+
+
+def test_who_is_alone_with_a_label_stays_as_it_was() -> None:
+    assert Join().example(("a",), "1", Random(0), (("a",), ("a",))) == (("a",), "1")
+
+
 # WordNet
 
 
@@ -258,7 +305,7 @@ def test_without_wordnet_one_message_says_how_to_get_it(augmenter: type[mtk.Augm
 
 
 @pytest.mark.usefixtures("no_wordnet")
-@pytest.mark.parametrize("augmenter", [RandomSwap, RandomDeletion])
+@pytest.mark.parametrize("augmenter", [RandomSwap, RandomDeletion, Aeda])
 def test_what_needs_no_wordnet_never_asks_for_it(augmenter: type[mtk.Augmenter]) -> None:
     assert augmenter()(["a", "film"], Random(0))
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import csv
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from random import Random
 from typing import IO, Any
 
 import msgspec
 
-from mtk.augmenter import Augmenter
-from mtk.data.augmentation import changed_copies
+from mtk.augmenter import Augmenter, method_of
+from mtk.data.augmentation import Example, changed_examples
 from mtk.data.formats import Format, Row, field, format_of, read_lines, read_rows, separator_of, suffix_of
 from mtk.errors import DataError, UsageError, nearest
 from mtk.file_form import FileForm
 from mtk.files import replacing
 
 _TEXT_COLUMNS = ("sentence", "sentence1", "sentence2", "text", "text1", "text2")
+_LABEL_COLUMNS = ("label", "score", "sentiment", "similarity", "is_duplicate")
 
 
 def augment_file(
@@ -27,16 +28,18 @@ def augment_file(
     out: Path,
     augmenter: Augmenter,
     copies: int,
-    rng: Random,
+    seed: int,
     columns: Sequence[str] | None = None,
     form: FileForm | None = None,
+    label: str | None = None,
 ) -> tuple[int, int]:
     """Write each example of `source` to the new file `out`, followed by `copies` changed ones, and return how many
     examples were read and how many written.
 
     A table keeps its other columns, and is written in the form that it is read in: that of `form`, or else of its suffix.
     JSON is written as JSON Lines; any other file is text, a sentence a line. The texts are in `columns`, or else in those
-    named sentence, text, or these with a 1 or 2. A blank line is no example. `out` appears when it is complete.
+    named sentence, text, or these with a 1 or 2; the label of an example, where the augmenter works on it too, is in the
+    column `label`, or else in one named as in well-known files. A blank line is no example. `out` appears when it is whole.
 
     Raises DataError for a source that cannot be read, and UsageError for an `out` that exists or cannot be written,
     columns that there are not, and an augmenter that breaks its promise.
@@ -57,18 +60,28 @@ def augment_file(
         raise DataError(f"{source}: there is not one row in it. Look whether this is the right file.")
     known = list(first[1])
     texts = _text_columns(source, known, columns)
+    label = _label_column(source, known, label, augmenter)
+    waiting: deque[tuple[dict[str, Any], str]] = deque()  # rows whose copies are not made yet, and their labels
+
+    def examples() -> Iterator[Example]:
+        for number, (line, row) in enumerate(chain([first], rows), start=1):
+            try:
+                fields = tuple(field(row, column, str) for column in texts)
+                said = field(row, label, str, int, float) if label else ""
+            except ValueError as reason:
+                raise DataError(f"{source}:{line}: {reason}. Mend it or take it out.") from None
+            waiting.append((row, said))
+            yield Example(str(number), fields, said)
 
     read = 0
     with _new_file(out, form.encoding or "utf-8") as file:
         write = _writer(file, source, known, form, format)
-        for line, row in chain([first], rows):
-            try:
-                changed = [changed_copies(field(row, column, str), augmenter, copies, rng) for column in texts]
-            except ValueError as reason:
-                raise DataError(f"{source}:{line}: {reason}. Mend it or take it out.") from None
+        for made in changed_examples(examples(), augmenter, copies, str(seed)):
+            row, said = waiting.popleft()
             write(row)
-            for sentences in zip(*changed, strict=True):
-                write({**row, **dict(zip(texts, sentences, strict=True))})
+            for changed in made:
+                labelled = {} if label is None or changed.label == said else {label: _like(row[label], changed.label)}
+                write({**row, **dict(zip(texts, changed.texts, strict=True)), **labelled})
             read += 1
     return read, read * (1 + copies)
 
@@ -96,6 +109,29 @@ def _text_columns(source: Path, known: Sequence[str], asked: Sequence[str] | Non
         columns = ", ".join(name for number, name in enumerate(known, start=1) if name != f"#{number}")
         raise UsageError(f"Which columns of {source} are text? Name them with --column; it has {columns}.")
     return texts
+
+
+def _label_column(source: Path, known: Sequence[str], asked: str | None, augmenter: Augmenter) -> str | None:
+    """The column of the label; None for an augmenter that knows of none."""
+    if asked is not None and asked not in known:
+        raise UsageError(f"{source} has no column '{asked}'. {nearest(asked, filter(None, known))}")
+    if method_of(type(augmenter)) != "example":
+        return None
+    label = asked or next((column for column in _LABEL_COLUMNS if column in known), None)
+    if label is None:
+        raise UsageError(
+            f"Which column of {source} is the label? This augmenter works on it too: name it with --label; there are "
+            f"{', '.join(filter(None, known))}."
+        )
+    return label
+
+
+def _like(before: Any, label: str) -> Any:
+    """Another label in the place of one: a number for a number."""
+    try:
+        return label if isinstance(before, str) else msgspec.json.decode(label)
+    except msgspec.DecodeError:
+        return label
 
 
 def _writer(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -46,7 +46,9 @@ class Contract(msgspec.Struct, frozen=True):
     bases: tuple[str, ...] = ()  # the classes to choose from, where `base` itself is none of them
     made: tuple[str, ...] = ()  # what an instance has once its base's constructor was called
     typed: bool = False  # whether its options come as values of tasks.toml, and not as text
+    one_of: bool = False  # a class defines one of the methods, and no two
     framework: tuple[Option, ...] = ()  # options that a user may give every part of the kind, beside its constructor's
+    framework_for: str | None = None  # the one of `bases` whose subclasses alone have them
 
 
 CONTRACTS: dict[str, Contract] = {
@@ -68,11 +70,22 @@ CONTRACTS: dict[str, Contract] = {
             "turns": (),
         },
         made=("_parameters", "tasks"),
+        framework=(
+            Option("normalize", bool, False),
+            Option("smoothing", Annotated[float, msgspec.Meta(ge=0, lt=1)], 0.0),
+            Option("preference", list[Annotated[float, msgspec.Meta(gt=0)]] | None, None),
+        ),
+        framework_for="GramianCombiner",
     ),
     "augmenter": Contract(
         base="Augmenter",
         constructor=(),
-        methods={"__call__": ("words", "rng")},
+        methods={
+            "__call__": ("words", "rng"),
+            "example": ("texts", "label", "rng", "alike"),
+            "batch": ("texts", "rngs"),
+        },
+        one_of=True,
         framework=(Option("copies", Count, None),),
     ),
     "kind": Contract(
@@ -119,9 +132,14 @@ CONTRACTS: dict[str, Contract] = {
 }
 
 
-def framework_options(kind: str) -> dict[str, Option]:
-    """The options that the framework adds to those of every part of a kind."""
-    return {option.name: option for option in CONTRACTS[kind].framework} if kind in CONTRACTS else {}
+def framework_options(kind: str, cls: type) -> dict[str, Option]:
+    """The options that the framework adds to those of every part of a kind, or of the kind's parts that are like `cls`. One
+    that the class has itself is the class's."""
+    contract = CONTRACTS.get(kind)
+    if contract is None or (contract.framework_for and not issubclass(cls, _public(contract.framework_for))):
+        return {}
+    own = own_options(kind, cls)
+    return {option.name: option for option in contract.framework if option.name not in own}
 
 
 def own_options(kind: str, cls: type) -> dict[str, Option]:
@@ -152,6 +170,7 @@ def why_not(kind: str, cls: Any) -> str | None:
         misnamed(cls, bases[0], methods, others)
         or misvalued({name: inspect.getattr_static(cls, name) for name in known}, known)
         or _undefined(cls, contract)
+        or (_several(cls, bases[0], contract) if contract.one_of else None)
         or _unfit_methods(cls, {name: contract.methods[name] for name in methods})
         or _unfit_constructor(cls, contract.constructor, typed=contract.typed)
     )
@@ -185,6 +204,16 @@ def _undefined(cls: type, contract: Contract) -> str | None:
     missing = sorted(getattr(cls, "__abstractmethods__", ()))
     wanted = ", ".join(f"`{name}({', '.join(('self', *contract.methods.get(name, ())))})`" for name in missing)
     return f"does not define {wanted}" if missing else None
+
+
+def _several(cls: type, base: type, contract: Contract) -> str | None:
+    """What is wrong where a class defines none of the methods that it is to have one of, or more."""
+    own = [name for name in contract.methods if getattr(cls, name) is not getattr(base, name)]
+    if len(own) == 1:
+        return None
+    defined = " and ".join(f"`{name}`" for name in own) or "none of its methods"
+    choice = ", ".join(f"`{name}({', '.join(('self', *given))})`" for name, given in contract.methods.items())
+    return f"defines {defined}; define one of {choice}, which says what it works on"
 
 
 def _unfit_methods(cls: type, methods: dict[str, tuple[str, ...]]) -> str | None:

@@ -29,7 +29,7 @@ class Part(msgspec.Struct, frozen=True):
     def read(cls, component: Component, spec: Spec, defaults: Mapping[str, str]) -> Part:
         """Raises UsageError if the class cannot be had, or an option does not fit."""
         loaded = component.load()
-        own, added = own_options(component.kind, loaded), framework_options(component.kind)
+        own, added = own_options(component.kind, loaded), framework_options(component.kind, loaded)
         spec = Spec(spec.name, {**spec.options, **{k: v for k, v in defaults.items() if k in own.keys() - spec.options}})
         known = {**own, **added}
         values = read_options(known, spec)

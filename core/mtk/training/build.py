@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import TypeAlias
 
 import torch
@@ -16,6 +15,7 @@ from mtk.data.augmentation import augment_split
 from mtk.data.split import Split, TaskData
 from mtk.data.tasks_toml import read_task
 from mtk.data.tokens import TokenizedSplit, label_tensor
+from mtk.engine.adjusted import adjusted
 from mtk.engine.cuda_graphs import choose_recording
 from mtk.engine.device import autocast_of
 from mtk.engine.gradients import Engine
@@ -76,8 +76,7 @@ def augment(plan: RunPlan, data: Mapping[str, TaskData], prepare: Prepare = lamb
         if t.augmenter:
             augmenter = t.augmenter.build()
             copies = t.augmenter.framework["copies"] or augmenter.copies
-            rng = Random(f"{plan.config.seed} {name} augment")
-            training[name] = augment_split(data[name].train, augmenter, copies, rng)
+            training[name] = augment_split(data[name].train, augmenter, copies, plan.config.seed, t.task)
     return training
 
 
@@ -154,8 +153,7 @@ def _without_effect(plan: RunPlan, trainer: Trainer) -> list[str]:
 
 def build_combiner(plan: RunPlan) -> Combiner:
     """A fresh one. Raises UsageError where it cannot be built."""
-    combiner: Combiner = plan.combiner.build(tasks=list(plan.tasks))
-    return combiner
+    return adjusted(plan.combiner.build(tasks=list(plan.tasks)), plan.combiner.framework)
 
 
 def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str, Split], built: Training, out: Path) -> Plan:

@@ -1,4 +1,5 @@
-"""The augmenters that come with mtk: the four operations of Easy Data Augmentation, and their mixture."""
+"""The augmenters that come with mtk: the four operations of Easy Data Augmentation, their mixture, and two that need no
+WordNet."""
 
 from __future__ import annotations
 
@@ -20,3 +21,5 @@ def mtk_register(registry: mtk.Registration) -> None:
     registry.augmenter("random-swap", "mtk_augment.random_swap:RandomSwap", summary="pairs of words change places")
     registry.augmenter("random-deletion", "mtk_augment.random_deletion:RandomDeletion", summary="some words are left out")
     registry.augmenter("eda", "mtk_augment.eda:Eda", summary="one of the four at random: Easy Data Augmentation")
+    registry.augmenter("aeda", "mtk_augment.aeda:Aeda", summary="punctuation marks come in anywhere")
+    registry.augmenter("join", "mtk_augment.join:Join", summary="two examples of one label become a longer one")

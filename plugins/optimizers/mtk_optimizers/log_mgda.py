@@ -1,11 +1,11 @@
+"""MGDA for the logarithms of the losses."""
+
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 import mtk
-
-STEPS = 30  # each makes the gap to the optimum several times smaller
+from mtk_optimizers.simplex import shortest
 
 
 class LogMGDA(mtk.GramianCombiner):
@@ -21,30 +21,5 @@ class LogMGDA(mtk.GramianCombiner):
 
     def weights(self, gramian: Tensor, step: mtk.Step) -> Tensor:
         scale = 1 / step.losses.double().clamp_min(1e-12)
-        of_logarithms = gramian.double() * torch.outer(scale, scale)
-        return (len(gramian) * scale * shortest(of_logarithms)).to(gramian.dtype)
-
-
-def shortest(gramian: Tensor) -> Tensor:
-    """gramian [T, T], float64 -> the weights w [T], none negative, with the sum 1, that make w @ gramian @ w the least."""
-    count = len(gramian)
-    largest = gramian.diagonal().max()
-    unit = gramian / torch.where(largest > 0, largest, 1)
-    weights = torch.full_like(unit[0], 1 / count)
-    slack, bound = torch.ones_like(weights), torch.zeros_like(weights[0])  # multipliers of w >= 0, and of sum w = 1
-    system = unit.new_zeros(count + 1, count + 1)
-    system[:count, count], system[count, :count] = -1, 1
-    for _ in range(STEPS):
-        centre = 0.1 * (weights @ slack) / count
-        system[:count, :count] = unit + torch.diag(slack / weights)
-        residual = centre / weights - unit @ weights + bound
-        solved, _ = torch.linalg.solve_ex(system, torch.cat([residual, (1 - weights.sum()).unsqueeze(0)]))
-        move, of_bound = solved[:count], solved[count]
-        of_slack = (centre - slack * move) / weights - slack
-        before = torch.cat([weights, slack, bound.unsqueeze(0)])
-        step = torch.cat([move, of_slack, of_bound.unsqueeze(0)])
-        room = torch.where(step < 0, before / -step, torch.inf)[:-1].min()
-        after = before + (0.95 * room).clamp_max(1) * step
-        after = torch.where(after.isfinite().all(), after, before)
-        weights, slack, bound = after[:count], after[count:-1], after[-1]
-    return weights
+        of_logarithms = gramian.double() * scale.unsqueeze(-1) * scale
+        return (len(scale) * scale * shortest(of_logarithms)).to(gramian.dtype)

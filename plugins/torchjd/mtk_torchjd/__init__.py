@@ -13,11 +13,6 @@ METHODS = {
     # weights from the Gramian
     "upgrad": ("gramian:UPGrad", "projects every gradient onto the cone of directions that harm no task"),
     "dualproj": ("gramian:DualProj", "projects the mean gradient onto the cone of directions that harm no task"),
-    "mgda": ("gramian:MGDA", "the shortest convex combination of the gradients"),
-    "cagrad": ("gramian:CAGrad", "near the mean gradient, the direction that helps the worst-off task most"),
-    "imtl-g": ("gramian:IMTLG", "a direction with the same projection on every task's unit gradient"),
-    "aligned-mtl": ("gramian:AlignedMTL", "aligns the principal components of the gradients"),
-    "gradvac": ("gramian:GradVac", "turns gradients until they are as alike as they have been on average"),
     "fairgrad": ("gramian:FairGrad", "shares the progress among the tasks by alpha-fairness"),
     "krum": ("gramian:Krum", "only the gradients that lie nearest to the others"),
     "pcd": ("gramian:PCD", "the first task's gradient, bent until every other task progresses"),

@@ -7,7 +7,7 @@ An option that is called as in TorchJD means what it means there.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy
@@ -95,94 +95,6 @@ class DualProj(FromProjection):
     weighting = aggregation.DualProjWeighting
 
 
-class MGDA(FromGramian):
-    """Désidéri 2012, "Multiple-gradient descent algorithm (MGDA) for multiobjective optimization", Comptes Rendus
-    Mathématique; solved as in Sener and Koltun 2018, "Multi-Task Learning as Multi-Objective Optimization", NeurIPS.
-
-    The shortest convex combination of the gradients, found by Frank and Wolfe's method.
-
-    Options: `epsilon`, the step at which the search ends; `max_iters`, its longest duration.
-    """
-
-    uses_host = True
-
-    def __init__(self, tasks: Sequence[str], *, epsilon: float = 0.001, max_iters: int = 100) -> None:
-        super().__init__(tasks, aggregation.MGDAWeighting(epsilon, max_iters))
-
-
-class CAGrad(FromGramian):
-    """Liu, Liu, Jin, Stone and Liu 2021, "Conflict-Averse Gradient Descent for Multi-task Learning", NeurIPS.
-
-    Of the directions within a ball around the mean gradient, the one that improves the worst-off task most.
-
-    Options: `c`, the ball's radius as a share of the mean gradient's length (TorchJD asks for it; 0.5 is LibMTL's);
-    `norm_eps`, the squared length of all gradients below which they count as zero, and the length of
-    the worst-off combination, as a share of theirs, below which the mean gradient is taken.
-    """
-
-    uses_host = True
-
-    def __init__(self, tasks: Sequence[str], *, c: float = 0.5, norm_eps: float = 1e-4) -> None:
-        super().__init__(tasks, aggregation.CAGradWeighting(c, norm_eps))
-
-    def weights(self, gramian: Tensor) -> Tensor:
-        """Where the worst-off task is all but learned, TorchJD gives up and returns zeros, which would stop the encoder for
-        all tasks. The mean gradient is the ball's centre, and what is left of the method's direction where g_w is zero."""
-        weights = super().weights(gramian)
-        return torch.where(weights.any(), weights, 1 / len(weights))
-
-
-class IMTLG(FromGramian):
-    """Liu, Li, Kuang, Xue, Chen, Yang, Liao and Zhang 2021, "Towards Impartial Multi-task Learning", ICLR: the balance of
-    gradients.
-
-    The direction whose projections on the tasks' unit gradients are all equal.
-    """
-
-    uses_host = True
-
-    def __init__(self, tasks: Sequence[str]) -> None:
-        super().__init__(tasks, aggregation.IMTLGWeighting())
-
-
-class AlignedMTL(FromGramian):
-    """Senushkin, Patakin, Kuznetsov and Konushin 2023, "Independent Component Alignment for Multi-Task Learning", CVPR.
-
-    The gradients' principal components are made equally long, so that none dominates.
-
-    Options: `pref_vector`, the tasks' weights, a number for each: `0.2/0.3/0.5`; `scale_mode`, the length that the
-    components get: that of the shortest (`min`), of the one in the middle, or their quadratic mean.
-    """
-
-    uses_host = True
-
-    def __init__(
-        self,
-        tasks: Sequence[str],
-        *,
-        pref_vector: str | None = None,
-        scale_mode: Literal["min", "median", "rmse"] = "min",
-    ) -> None:
-        preference = None if pref_vector is None else vector("pref_vector", pref_vector, tasks)
-        super().__init__(tasks, aggregation.AlignedMTLWeighting(preference, scale_mode))
-
-
-class GradVac(FromGramian):
-    """Wang, Tsvetkov, Firat and Cao 2021, "Gradient Vaccine: Investigating and Improving Multi-task Optimization in
-    Massively Multilingual Models", ICLR.
-
-    Like pcgrad, but gradients meet a goal: where the cosine of two is below its moving average, one is turned until it is
-    reached. The order is drawn from the run's seed.
-
-    Options: `beta`, the share of the latest cosine in the average; `eps`, added to denominators.
-    """
-
-    uses_host = True
-
-    def __init__(self, tasks: Sequence[str], *, beta: float = 0.5, eps: float = 1e-8) -> None:
-        super().__init__(tasks, aggregation.GradVacWeighting(beta, eps))
-
-
 class FairGrad(FromGramian):
     """Ban and Ji 2024, "Fair Resource Allocation in Multi-Task Learning", ICML.
 
@@ -253,20 +165,20 @@ class CRMOGM(FromGramian):
         ] = "mgda",
         alpha: float = 0.9,
     ) -> None:
-        smoothed = {
-            "aligned-mtl": AlignedMTL,
-            "cagrad": CAGrad,
-            "dualproj": DualProj,
-            "fairgrad": FairGrad,
-            "gradvac": GradVac,
-            "imtl-g": IMTLG,
-            "krum": Krum,
-            "mgda": MGDA,
-            "pcd": PCD,
-            "upgrad": UPGrad,
+        smoothed: dict[str, Callable[[], Any]] = {
+            "aligned-mtl": aggregation.AlignedMTLWeighting,
+            "cagrad": lambda: aggregation.CAGradWeighting(0.5),
+            "dualproj": lambda: DualProj(tasks).method.inner,
+            "fairgrad": lambda: FairGrad(tasks).method.inner,
+            "gradvac": aggregation.GradVacWeighting,
+            "imtl-g": aggregation.IMTLGWeighting,
+            "krum": lambda: Krum(tasks).method.inner,
+            "mgda": aggregation.MGDAWeighting,
+            "pcd": lambda: PCD(tasks).method.inner,
+            "pcgrad": aggregation.PCGradWeighting,
+            "upgrad": lambda: UPGrad(tasks).method.inner,
         }
-        chosen = smoothed[weighting](tasks).method.inner if weighting in smoothed else aggregation.PCGradWeighting()
-        super().__init__(tasks, aggregation.CRMOGMWeighting(chosen, alpha))
+        super().__init__(tasks, aggregation.CRMOGMWeighting(smoothed[weighting](), alpha))
 
 
 class NashMTL(FromRoot):
@@ -292,8 +204,8 @@ class NashMTL(FromRoot):
     def weights(self, gramian: Tensor) -> Tensor:
         if not gramian.any():
             return gramian.diagonal()  # nothing to bargain for, where TorchJD would divide by zero
-        with warnings.catch_warnings():  # of CVXPY's, that this problem cannot be compiled once for all steps
-            warnings.filterwarnings("ignore", message="You are solving a parameterized problem")
+        with warnings.catch_warnings():  # of CVXPY's, about how it solves; of NumPy's, at a gradient of zero
+            warnings.simplefilter("ignore")
             return super().weights(gramian)
 
     def get_extra_state(self) -> Tensor:

@@ -44,7 +44,7 @@ def write_table(path: Path, separator: str, rows: list[list[str]] = ROWS) -> Pat
 @pytest.mark.parametrize(("suffix", "separator"), [(".csv", ","), (".tsv", "\t"), (".csv", "\t")])
 def test_a_table_keeps_its_other_columns(tmp_path: Path, suffix: str, separator: str) -> None:
     source, out = write_table(tmp_path / f"in{suffix}", separator), tmp_path / f"out{suffix}"
-    assert augment_file(source, out, Tag(), 2, Random(0)) == (2, 6)
+    assert augment_file(source, out, Tag(), 2, 0) == (2, 6)
     with out.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file, delimiter=separator, strict=True))
     assert rows == [
@@ -61,14 +61,14 @@ def test_a_table_keeps_its_other_columns(tmp_path: Path, suffix: str, separator:
 
 def test_only_the_columns_asked_for_change(tmp_path: Path) -> None:
     source = write_table(tmp_path / "in.csv", ",", [["q", "text"], ["one", "two"]])
-    augment_file(source, tmp_path / "out.csv", Tag(), 1, Random(0), ["q"])
+    augment_file(source, tmp_path / "out.csv", Tag(), 1, 0, ["q"])
     assert (tmp_path / "out.csv").read_text() == "q,text\none,two\none +1,two\n"
 
 
 def test_json_lines_keep_their_other_fields(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text('{"text": "é one", "meta": {"n": [1, null]}}\n\n{"text": "two", "extra": true}\n', encoding="utf-8")
-    assert augment_file(source, tmp_path / "out.jsonl", Tag(), 1, Random(0)) == (2, 4)
+    assert augment_file(source, tmp_path / "out.jsonl", Tag(), 1, 0) == (2, 4)
     assert [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()] == [
         {"text": "é one", "meta": {"n": [1, None]}},
         {"text": "é one +1", "meta": {"n": [1, None]}},
@@ -79,7 +79,7 @@ def test_json_lines_keep_their_other_fields(tmp_path: Path) -> None:
 
 def test_plain_text_is_a_sentence_a_line(tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_bytes(b"\xef\xbb\xbfone two\r\n\r\nthree")
-    assert augment_file(tmp_path / "in.txt", tmp_path / "out.txt", Tag(), 1, Random(0)) == (2, 4)
+    assert augment_file(tmp_path / "in.txt", tmp_path / "out.txt", Tag(), 1, 0) == (2, 4)
     assert (tmp_path / "out.txt").read_text() == "one two\none two +1\nthree\nthree +2\n"
 
 
@@ -107,13 +107,13 @@ def test_a_bad_source_is_told_by_file_and_line(tmp_path: Path, name: str, conten
     if content is not None:
         source.write_bytes(content)
     with pytest.raises(mtk.DataError, match=message):
-        augment_file(source, out, Tag(), 1, Random(0))
+        augment_file(source, out, Tag(), 1, 0)
     assert [path.name for path in tmp_path.iterdir()] == ([name] if content is not None else []), "nothing half-written"
 
 
 def test_a_directory_is_no_source(tmp_path: Path) -> None:
     with pytest.raises(mtk.DataError, match="cannot be read"):
-        augment_file(tmp_path, tmp_path / "out", Tag(), 1, Random(0))
+        augment_file(tmp_path, tmp_path / "out", Tag(), 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_wrong_request_is_refused(tmp_path: Path, out: str, columns: list[str]
     source = write_table(tmp_path / "in.csv", ",")
     before = source.read_bytes()
     with pytest.raises(mtk.UsageError, match=message):
-        augment_file(source, tmp_path / out, Tag(), 1, Random(0), columns)
+        augment_file(source, tmp_path / out, Tag(), 1, 0, columns)
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
     assert source.read_bytes() == before
 
@@ -138,11 +138,72 @@ def test_a_wrong_request_is_refused(tmp_path: Path, out: str, columns: list[str]
 def test_without_a_text_column_the_columns_are_listed(tmp_path: Path) -> None:
     source = write_table(tmp_path / "in.csv", ",", [["", "body", "score"], ["0", "a", "1"]])
     with pytest.raises(mtk.UsageError, match=r"Name them with --column; it has body, score\."):
-        augment_file(source, tmp_path / "out.csv", Tag(), 1, Random(0))
+        augment_file(source, tmp_path / "out.csv", Tag(), 1, 0)
 
 
 def test_a_broken_promise_leaves_no_file(tmp_path: Path) -> None:
     source = write_table(tmp_path / "in.csv", ",")
     with pytest.raises(mtk.UsageError, match="is broken"):
-        augment_file(source, tmp_path / "out.csv", Nothing(), 1, Random(0))
+        augment_file(source, tmp_path / "out.csv", Nothing(), 1, 0)
     assert list(tmp_path.iterdir()) == [source]
+
+
+# what it needs to know of a row
+
+
+class Oppose(mtk.Augmenter):
+    """The other label."""
+
+    def example(self, texts: Sequence[str], label: str) -> tuple[Sequence[str], str]:
+        return [f"not {text}" for text in texts], str(1 - int(label))
+
+
+def test_an_example_changes_with_its_label_in_a_table(tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in.csv", ",", [["text", "label", "n"], ["a", "1", "x"], ["b", "0", "y"]])
+    augment_file(source, tmp_path / "out.csv", Oppose(), 1, 0)
+    assert (tmp_path / "out.csv").read_text() == "text,label,n\na,1,x\nnot a,0,x\nb,0,y\nnot b,1,y\n"
+
+
+def test_a_number_stays_one_in_json(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "a", "good": true}\n{"text": "b", "good": 0}\n')
+    augment_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", Oppose(), 1, 0, label="good")
+    labels = [json.loads(line)["good"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert labels == [True, 0, 0, 1]
+
+
+def test_those_of_one_label_are_joined(tmp_path: Path) -> None:
+    rows = [["sentence", "sentiment"], ["a", "3"], ["b", "1"], ["c", "3"]]
+    source = write_table(tmp_path / "in.csv", ",", rows)
+    augment_file(source, tmp_path / "out.csv", mtk.Registry().part("augmenter", "join").build(), 1, 0)
+    assert (tmp_path / "out.csv").read_text() == "sentence,sentiment\na,3\na c,3\nb,1\nb,1\nc,3\nc a,3\n"
+
+
+def test_many_texts_at_once_are_written_beside_their_rows(tmp_path: Path) -> None:
+    class Upper(mtk.Augmenter):
+        def batch(self, texts: Sequence[str]) -> list[str]:
+            return [text.upper() for text in texts]
+
+    (tmp_path / "in.txt").write_text("".join(f"line {i}\n" for i in range(130)))
+    assert augment_file(tmp_path / "in.txt", tmp_path / "out.txt", Upper(), 1, 0) == (130, 260)
+    lines = (tmp_path / "out.txt").read_text().splitlines()
+    assert lines[1::2] == [line.upper() for line in lines[::2]]
+
+
+@pytest.mark.parametrize(
+    ("header", "label", "message"),
+    [
+        ("text,lable", None, r"Which column of .*in\.csv is the label\? .* name it with --label; there are text, lable\."),
+        ("text,lable", "label", r"in\.csv has no column 'label'. Did you mean lable"),
+    ],
+)
+def test_an_example_needs_its_label(tmp_path: Path, header: str, label: str | None, message: str) -> None:
+    source = write_table(tmp_path / "in.csv", ",", [header.split(","), ["a", "1"]])
+    with pytest.raises(mtk.UsageError, match=message):
+        augment_file(source, tmp_path / "out.csv", Oppose(), 1, 0, label=label)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_label_that_is_missing_is_told_by_its_line(tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in.csv", ",", [["text", "label"], ["a", "1"], ["b", ""]])
+    with pytest.raises(mtk.DataError, match=r"in\.csv:3: 'label' is empty"):
+        augment_file(source, tmp_path / "out.csv", Oppose(), 1, 0)

@@ -65,7 +65,7 @@ def step(text: str | Combiner, *, accumulated: bool = False) -> None:
 
 
 @pytest.mark.parametrize("accumulated", [False, True], ids=["whole", "accumulated"])
-@pytest.mark.parametrize("text", [*COMBINERS, "pcgrad:scope=layer"])
+@pytest.mark.parametrize("text", [*COMBINERS, "pcgrad:scope=layer", "cagrad:normalize=true,smoothing=0.5,preference=1/2/3"])
 def test_a_step_reads_no_value_and_mixes_no_devices(text: str, accumulated: bool) -> None:
     step(text, accumulated=accumulated)
 

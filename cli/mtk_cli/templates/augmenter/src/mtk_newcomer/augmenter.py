@@ -15,6 +15,7 @@ class NewcomerAugmenter(mtk.Augmenter):
             raise ValueError(f"share is {share}; it takes more than 0 and at most 1")
         self.share = share
 
+    # Or `example`, on an example with its label, or `batch`, on many texts at once, as mtk.Augmenter has them.
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
         kept = max(1, round(self.share * len(words)))
         start = rng.randint(0, len(words) - kept)
