@@ -14,7 +14,8 @@ import msgspec
 
 from mtk.augmenter import Augmenter
 from mtk.data.augmentation import changed_copies
-from mtk.data.formats import Format, Row, field, format_of, read_lines, read_rows, separator_of, suffix_of
+from mtk.data.formats import Format, Row, field, format_of, read_rows, separator_of, suffix_of
+from mtk.data.text_files import read_lines
 from mtk.errors import DataError, UsageError, nearest
 from mtk.file_form import FileForm
 from mtk.files import replacing
@@ -49,8 +50,8 @@ def augment_file(
     format = format_of(source, form) or "plain"
     if source.is_dir():
         raise DataError(f"{source}: it cannot be read: Is a directory.")
-    if format in ("parquet", "arrow"):
-        raise UsageError(f"{source}: there is no writing of {format}. Save it as .csv or .jsonl first.")
+    if format == "arrow":
+        raise UsageError(f"{source}: parquet and Arrow files are read and not written. Save it as .csv or .jsonl first.")
     rows = _rows(source, form, format)
     first = next(rows, None)
     if first is None:

@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
-from mtk.data.formats import SEPARATORS, find, format_of, read_lines, read_rows, suffix_of
+from mtk.data.formats import SEPARATORS, find, format_of, read_rows, suffix_of
 from mtk.data.tasks_toml import SPLITS, SplitName
+from mtk.data.text_files import read_lines
 from mtk.errors import DataError
 from mtk.file_form import FileForm
 

@@ -16,8 +16,9 @@ from typing import Any, BinaryIO, Literal, TypeAlias
 import msgspec
 
 from mtk.data import formats
-from mtk.data.formats import Row, decoded, format_of, has, read_lines, read_rows
+from mtk.data.formats import Row, format_of, has, read_rows
 from mtk.data.split import Split
+from mtk.data.text_files import decoded, read_lines
 from mtk.errors import DataError
 from mtk.file_form import FileForm
 from mtk.task import Regression, Task

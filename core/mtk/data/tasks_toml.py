@@ -82,6 +82,8 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
         for path in found:
             if not _exists(path):
                 missing = "the file is missing" if self.layout else "it cannot be read: there is no such file"
+                if _is_link(path):
+                    missing = "it cannot be read: it is a link that leads nowhere"
                 raise DataError(f"{path}: {missing}.")
         return list(dict.fromkeys(found))
 
@@ -235,6 +237,13 @@ def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError:  # a name that no file system holds
+        return False
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:
         return False
 
 
