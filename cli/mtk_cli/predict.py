@@ -14,7 +14,7 @@ from mtk.config import Precision
 from mtk.errors import nearest
 from mtk.file_form import FileForm
 from mtk_cli.completion import runs, tasks_of_run
-from mtk_cli.escape import visible
+from mtk_cli.escape import say, visible
 from mtk_cli.file_form import form_options
 from mtk_cli.json_output import json_option, print_json
 from mtk_cli.settings import value
@@ -49,8 +49,9 @@ def command(
     """Predict a task for each text of a file.
 
     The model is that of the directory RUN. FILE is a table or JSON with the task's columns (.csv, .tsv, .jsonl, .json,
-    .parquet, and .gz of them), or text (.txt) with an example a line and a tab between the texts of a pair; standard input
-    is such text. A prediction a line is printed, in the order of the rows; --out, --json and --probabilities add the ids.
+    .parquet; also packed, as .gz), or text (.txt) with an example a line and a tab between the texts of a pair; standard
+    input is such text. A prediction a line is printed, in the order of the rows; --out, --json and --probabilities add the
+    ids.
     """
     import mtk
     from mtk.data.reading import parse_stream, read_texts
@@ -69,8 +70,10 @@ def command(
         split = parse_stream(sys.stdin.buffer, asked, Path("standard input"), form)
     else:
         split = read_texts(file, asked, form)
+    tokens = model.tokenize(task, split)
+    for note in (*split.notes, *tokens.remarks()):
+        say(f"warning: {note}", err=True)
     with Rows(f"predicting {task}", total=len(split)) as rows:
-        tokens = model.tokenize(task, split)
         if probabilities:
             predicted, likely = model.probabilities_of_split(task, tokens, progressed=rows.done)
         else:

@@ -131,10 +131,10 @@ def evaluate(
     root = find_data(data or config.data, registry)
     model = checkpoint.load(path, device=device, precision=precision, registry=registry)
     splits, notes = read_scored(model, root, split, bad_rows=bad_rows or config.bad_rows, seed=config.seed, form=form)
-    for note in notes:
-        logging.getLogger("mtk").warning(note)
     with out_of_memory_explained():
         tokens = {name: model.tokenize(name, chosen) for name, chosen in splits.items()}
+        for note in notes + [f"{name}: {remark}" for name, read in tokens.items() for remark in read.remarks()]:
+            logging.getLogger("mtk").warning(note)
         rows, done = sum(map(len, tokens.values())), dict.fromkeys(tokens, 0)
 
         def progressed(task: str, count: int) -> None:

@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
+from mtk.data.arrow_files import is_saved
 from mtk.data.formats import SEPARATORS, find, format_of, read_rows, suffix_of
 from mtk.data.tasks_toml import SPLITS, SplitName
-from mtk.data.text_files import read_lines
+from mtk.data.text_files import PACKED, read_lines
 from mtk.errors import DataError
 from mtk.file_form import FileForm
 
@@ -58,8 +59,8 @@ def guess_tasks(root: Path) -> tuple[list[Guess], list[str]]:
     sets: dict[str, dict[SplitName, list[str]]] = {}
     passed = []
     for path in paths:
-        if not path.is_file() or format_of(path, FileForm()) is None:
-            passed.append(f"{path.name}: passed over, for its name ends in nothing that is read")
+        if why := _passed_over(path):
+            passed.append(f"{path.name}: passed over, {why}")
             continue
         name, split = _named(path)
         sets.setdefault(name, {}).setdefault(split, []).append(path.name)
@@ -76,13 +77,23 @@ def guess_tasks(root: Path) -> tuple[list[Guess], list[str]]:
         except DataError as error:
             passed.append(f"{ordered['train'][0]}: passed over. {error}")
     if not guesses:
-        raise DataError(f"{root}: there is no file in it that looks like a task. {' '.join(passed)}")
+        raise DataError(f"{root}: there is no file in it that looks like a task. {'; '.join(passed)}")
     return guesses, passed
+
+
+def _passed_over(path: Path) -> str | None:
+    """Why a file is not looked at, if it is not."""
+    if path.is_dir():
+        return None if is_saved(path) else "for it is a directory, and no data set that `datasets` saved"
+    if not path.is_file():
+        return "for it is no file, nor a link to one"
+    return "for its name ends in nothing that is read" if format_of(path, FileForm()) is None else None
 
 
 def _named(path: Path) -> tuple[str, SplitName]:
     """The task that a name stands for, and the split; a file that says no split is for training."""
-    stem = path.name[: len(path.name) - len("".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:]))]
+    count = 2 if path.suffix.lower() in PACKED else 1
+    stem = path.name[: len(path.name) - len("".join(path.suffixes[-count:]))]
     for split, words in _WORDS.items():
         pattern = rf"(?:^|(?<=[^A-Za-z]))(?:{words})(?=[^A-Za-z]|$)"
         if re.search(pattern, stem, re.IGNORECASE):

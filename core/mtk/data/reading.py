@@ -15,7 +15,8 @@ from typing import Any, BinaryIO, Literal, TypeAlias
 
 import msgspec
 
-from mtk.data import formats
+from mtk.data import doubts, formats
+from mtk.data.arrow_files import ClassLabel
 from mtk.data.formats import Row, format_of, has, read_rows
 from mtk.data.split import Split
 from mtk.data.text_files import decoded, read_lines
@@ -157,13 +158,16 @@ class _Reading:
             column.append(text)
 
     def _label(self, fields: Mapping[str, Any]) -> float:
-        column = self.task.label
+        column, labels = self.task.label, self.task.labels
         if self.labels == "none":
             return math.nan
         if self.labels == "some" and not has(fields, column):
             return math.nan
+        value = formats.find(fields, column)
+        if isinstance(value, ClassLabel) and value.name in labels:
+            return float(labels.index(value.name))
         try:
-            text = formats.field(fields, column, str, int, float)
+            text = doubts.same_label(formats.field(fields, column, str, int, float), labels)
         except ValueError:
             empty = has(fields, column) and formats.blank(formats.find(fields, column))
             if empty and (self.labels == "some" or "" in (self.form.unlabelled or ())):
@@ -193,10 +197,17 @@ class _Reading:
         if not self.ids:
             raise DataError(f"{source}: there is not one row in it. Look whether this is the right file.")
         labels = None if all(map(math.isnan, self.values)) else self.values
-        return Split(self.ids, self.texts, labels, source, self.skipped, self._notes(source, labels))
+        split = Split(self.ids, self.texts, labels, source, self.skipped, self._notes(source, labels))
+        split.notes.extend(doubts.of_rows(split, self.task, self.form))
+        return split
 
     def _systematic(self) -> str:
         """Why the bad rows may not be left out, if they may not: what they have in common, and what to do."""
+        said, count = doubts.of_labels(self.unknown, self.task)
+        if count >= SYSTEMATIC_ROWS and count >= SYSTEMATIC_SHARE * self.rows:
+            return said
+        if self._is_signed():
+            return self._hint()
         labels = [(label, count) for label, count in self.unknown.most_common() if label.lower() not in _NONE]
         for label, count in labels[:1]:
             if self._shifted() or (count >= SYSTEMATIC_ROWS and count >= SYSTEMATIC_SHARE * self.rows):
@@ -216,9 +227,16 @@ class _Reading:
             return False
         return _index_of(self.unknown) == {len(labels)} and 0.0 not in self.values
 
+    def _is_signed(self) -> bool:
+        """Whether the labels are -1 and 1 where the task's are 0 and 1: then -1 is no mark of no label."""
+        return self.labels == "all" and self.task.labels == ("0", "1") and "-1" in self.unknown and {*self.values} == {1.0}
+
     def _hint(self) -> str:
-        if not self.unknown or isinstance(self.task.kind, Regression):
-            return ""
+        said, _ = doubts.of_labels(self.unknown, self.task)
+        if said or not self.unknown or isinstance(self.task.kind, Regression):
+            return said
+        if self._is_signed():
+            return 'The file\'s labels are -1 and 1, and the task\'s 0 and 1: name them, `labels = ["-1", "1"]`.'
         if self._shifted():
             names = ", ".join(f'"{i}"' for i in range(1, len(self.task.labels) + 1))
             return (
@@ -236,14 +254,18 @@ class _Reading:
             notes.append(f"{source.name}: {self.unlabelled:,} of {self.rows:,} rows have no label and are left out")
         if self.numbered and self.labels == "all":
             notes.append(f"{source.name}: {self.numbered:,} rows have no '{self.task.id}' and are numbered")
-        if labels and len(set(labels)) == 1 and len(labels) > 1 and self.labels == "all":
-            notes.append(one_value(source, self.task, labels[0]))
+        known = [label for label in labels or () if not math.isnan(label)]
+        if len(known) == 1 and self.labels == "all":
+            notes.append(f"{source.name}: there is one row in it")
+        elif known and len(set(known)) == 1:
+            notes.append(one_value(source, self.task, known[0]))
         return notes
 
 
 def one_value(source: Path, task: Task, label: float) -> str:
     """What is said of a split that has one label alone."""
-    return f"{source.name}: every row has the label {task.kind.value(label)}; there is nothing to learn from it or to score"
+    value = task.kind.value(label)
+    return f"{source.name}: every row has the label {value}; there is nothing to learn from it or to score"
 
 
 def _index_of(labels: Iterable[str]) -> set[int]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
+from mtk.data import doubts
 from mtk.data.reading import BadRows, read_split
 from mtk.data.split import Split, TaskData
 from mtk.errors import DataError, nearest
@@ -134,6 +135,8 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
         text = (self.text,) if isinstance(self.text, str) else self.text
         if len({*text, self.label}) <= len(text):
             raise ValueError(f"`text` and `label` name a column twice: {', '.join((*text, self.label))}")
+        if self.id == self.label:
+            raise ValueError(f"`id` and `label` name one column: {self.label}")
         same = {key: getattr(self, key) for key in ("label", "id", "prediction", *KEYS)}
         kind = self._kind()
         for label in (self.map or {}).values():
@@ -141,7 +144,11 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
                 kind.read_label(label)
             except ValueError as reason:
                 raise ValueError(f"`map` leads to a label that the task has not: {reason}") from None
-        return Task(name=name, kind=kind, text=text, **same)
+        task = Task(name=name, kind=kind, text=text, **same)
+        for label in task.labels:
+            if label in (self.unlabelled or ()):
+                raise ValueError(f"'{label}' is a label of the task, and cannot stand for none: it is in `unlabelled`")
+        return task
 
     def _kind(self) -> Kind:
         labels = self.labels or ()
@@ -190,7 +197,10 @@ def read_task(
                 drawn.append(f"{limit:,} of {len(read):,} {split}")
     if drawn:
         splits["train"].notes.append(f"{', '.join(drawn)} rows at random, as --limit asks")
-    return TaskData(files.task(name), splits["train"], splits["dev"], splits.get("test"))
+    task = files.task(name)
+    others = [(split, read) for split, read in splits.items() if split != "train"]
+    splits["train"].notes.extend(doubts.between(splits["train"], others, task) + doubts.unbalanced(splits["dev"], task))
+    return TaskData(task, splits["train"], splits["dev"], splits.get("test"))
 
 
 def _entries(root: Path) -> dict[str, TaskFiles]:

@@ -121,9 +121,8 @@ def _signature(path: Path) -> str | None:
 
 
 def _of_nul(path: Path, line: int) -> str:
-    """What is said of a NUL: UTF-16 and what is no text have many."""
-    beginning = _beginning(path)
-    if beginning.count(0) * 20 < len(beginning):
+    """What is said of a NUL: UTF-16, and most of what is no text, have one in their first line."""
+    if line > 1:
         return f"{path}:{line}: there is a NUL, which stands in no text, as in what was cut short or damaged. Take it out."
     return (
         f"{path}: this is a binary file, or UTF-16 without a mark; a table of text is needed, and `encoding` names its "
@@ -140,10 +139,10 @@ def _undecoded(path: Path, encoding: str | None, error: UnicodeError) -> str:
     except (OSError, EOFError, zlib.error, lzma.LZMAError):
         pass
     reason = getattr(error, "reason", None) or str(error)
-    return (
-        f"{path}:{_bad_line(path, encoding)}: this is not {encoding or 'UTF-8'}: {reason}. Save the file as UTF-8, or say "
-        f'which encoding it is in, such as `encoding = "latin-1"`.'
-    )
+    advice = 'Save the file as UTF-8, or say which encoding it is in, such as `encoding = "latin-1"`.'
+    if encoding is not None:
+        advice = "Look which encoding it is in, and let `encoding` say that, or save it as UTF-8."
+    return f"{path}:{_bad_line(path, encoding)}: this is not {encoding or 'UTF-8'}: {reason}. {advice}"
 
 
 def _bad_line(path: Path, encoding: str | None) -> int:

@@ -55,6 +55,7 @@ class Sequences:
         tokens = tokenize(columns, tokenizer, max_length)
         lengths, self.uncut_lengths = tokens.pop(_LENGTHS).long(), tokens.pop(_UNCUT)
         self.lengths: list[int] = lengths.tolist()
+        self.unread = _unread(tokens["input_ids"], lengths, tokenizer)
         self._max_length = max_length
         self._pad = {name: tokenizer.pad_token_id if name == "input_ids" else 0 for name in tokens}
         self._flat = {name: tokens[name].to(device) for name in sorted(tokens)}  # a file does not keep their order
@@ -123,6 +124,15 @@ class TokenizedSplit:
         would = f"; --max-length {holding} would hold 99 %" if holding > self.max_length else ""
         return f"{count:,} of {len(uncut):,} sequences ({count / len(uncut):.2%}) are cut at {self.max_length} tokens{would}"
 
+    def unread(self) -> str | None:
+        """How many sequences have no token that the encoder knows, in a sentence; None if there is none."""
+        count, rows = sum(r.unread for r in self.readings), sum(len(r.lengths) for r in self.readings)
+        return f"{count:,} of {rows:,} sequences have no token that the encoder knows" if count else None
+
+    def remarks(self) -> list[str]:
+        """What the encoder does not get to see."""
+        return [remark for remark in (self.cut(), self.unread()) if remark]
+
     def batch(self, examples: Sequence[int], multiple: int = 1) -> Batch:
         """The examples of these numbers; each reading as `Sequences.inputs` pads it."""
         readings, tokens = [], 0
@@ -133,6 +143,15 @@ class TokenizedSplit:
         device = self.labels.device
         index = torch.tensor(list(examples), pin_memory=device.type == "cuda").to(device, non_blocking=True)
         return Batch(tuple(readings), self.labels[index], tokens)
+
+
+def _unread(ids: Tensor, lengths: Tensor, tokenizer: Any) -> int:
+    """How many rows hold nothing but special tokens, that of what is unknown among them."""
+    special = torch.tensor(sorted({*tokenizer.all_special_ids}), dtype=ids.dtype)
+    row = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
+    known = torch.zeros(len(lengths), dtype=torch.bool)
+    known[row[~torch.isin(ids, special)]] = True
+    return int((~known).sum())
 
 
 def tokenize(columns: Sequence[Sequence[str]], tokenizer: Any, max_length: int) -> dict[str, Tensor]:

@@ -182,6 +182,6 @@ def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str,
         steps=trainer.steps,
         notes=plan.notes
         + built.notes
-        + [f"{name}: {cut}" for name, tokens in trainer.train.items() if (cut := tokens.cut())],
+        + [f"{name}: {remark}" for name, tokens in trainer.train.items() for remark in tokens.remarks()],
         out=out,
     )

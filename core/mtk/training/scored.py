@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mtk.data import doubts
 from mtk.data.reading import BadRows
 from mtk.data.split import Split
 from mtk.data.tasks_toml import SplitName, TaskFiles, read_layout
@@ -39,6 +40,7 @@ def read_scored(
         else:
             found[name] = scored
         notes += [f"{name}: {note}" for note in (scored or read).notes]
+        notes += [f"{name}: {note}" for note in doubts.unbalanced(scored, model.tasks[name])] if scored else []
     if not found:
         raise DataError(f"No task has a {split} split with labels. {'. '.join(notes)}.")
     return found, notes

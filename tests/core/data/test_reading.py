@@ -162,7 +162,7 @@ BAD_FILES = {
     "empty": ("f.csv", b"", ": the file is empty"),
     "blank": ("f.csv", b"\n\n", ": there is not one row"),
     "header only": ("f.csv", HEADER, ": there is not one row"),
-    "binary": ("f.csv", HEADER + b"a,\0\0\0\0,two,0\n", ": this is a binary file"),
+    "binary": ("f.csv", b"\0\1\2" + HEADER + GOOD, ": this is a binary file"),
     "a NUL": ("f.csv", HEADER + GOOD + b"a,\0,two,0\n", ":3: there is a NUL"),
     "UTF-16": ("f.csv", (HEADER + GOOD).decode().encode("utf-16-le"), ": this is a binary file, or UTF-16 without a mark"),
     "Latin-1": ("f.csv", HEADER + GOOD + "b,café,two,0\n".encode("latin-1"), ":3: this is not UTF-8"),

@@ -16,7 +16,7 @@ from mtk.data.text_files import read_lines
 from mtk.errors import DataError
 
 TEXT = "id,text\r\n1,café 😀 \u2028 שלום\n"
-LINES = TEXT.splitlines(keepends=True)[:1] + [TEXT.split("\r\n")[1]]
+LINES = ["id,text\r\n", TEXT.split("\r\n")[1]]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
