@@ -19,7 +19,7 @@ def form_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The flags, as one argument `form` of the command."""
 
     @click.option("--separator", metavar="CHAR", help="What separates the columns of a table; \\t is a tab.")
-    @click.option("--quote", metavar="double|none", help='none: " is a character like any other.')
+    @click.option("--quote", type=click.Choice(["double", "none"]), help='none: " is a character like any other.')
     @click.option("--encoding", metavar="NAME", help="UTF-8 unless given.")
     @click.option("--columns", "header", metavar="A,B,…", help="The names of the columns, where no header has them.")
     @wraps(command)

@@ -192,7 +192,7 @@ class _Words:
 def _table(lines: Iterable[str], path: Path) -> Iterator[str]:
     """The same lines. Raises DataError if the first is one of something else."""
     for number, line in enumerate(lines):
-        if number == 0 and line.lstrip().startswith(("{", "[")) and _is_json(line):
+        if number == 0 and is_json(line):
             raise DataError(f"{path}:1: this is JSON, and no table. Let the name of the file end in .json or .jsonl.")
         if number == 0 and line.lstrip().lower().startswith(("<!doctype", "<html", "<?xml")):
             raise DataError(
@@ -201,11 +201,12 @@ def _table(lines: Iterable[str], path: Path) -> Iterator[str]:
         yield line
 
 
-def _is_json(line: str) -> bool:
+def is_json(line: str) -> bool:
+    """Whether a line is JSON, or begins what goes on in the next one."""
     try:
-        return isinstance(msgspec.json.decode(line), dict | list)
+        return line.lstrip().startswith(("{", "[")) and isinstance(msgspec.json.decode(line), dict | list)
     except (msgspec.DecodeError, RecursionError):
-        return line.strip() in ("[", "{")  # of what goes on in the next line
+        return line.strip() in ("[", "{")
 
 
 def _check_header(header: list[str], needed: Sequence[str] | None, where: str, separator: str) -> None:
@@ -221,7 +222,8 @@ def _advice(header: list[str], needed: Sequence[str], separator: str) -> str:
     (line, *others) = header
     for other in ",;\t|" if not others else ():
         if other != separator and {*needed} <= {name.strip().strip('"') for name in line.split(other)}:
-            return f"Its columns are separated by {other!r}: say so, `separator = {msgspec.json.encode(other).decode()}`."
+            say = f"`separator = {msgspec.json.encode(other).decode()}` in tasks.toml, or --separator"
+            return f"Its columns are separated by {other!r}, which is to be said: {say}."
     if len(header) > 1:
         return "Name the columns as the header does; where there is no header, `columns` names them."
     return (

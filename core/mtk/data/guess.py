@@ -75,7 +75,7 @@ def guess_tasks(root: Path) -> tuple[list[Guess], list[str]]:
         try:
             guesses.append(_guess(root, name, ordered))
         except DataError as error:
-            passed.append(f"{ordered['train'][0]}: passed over. {error}")
+            passed.append(f"{ordered['train'][0]}: passed over: {error}")
     if not guesses:
         raise DataError(f"{root}: there is no file in it that looks like a task. {'; '.join(passed)}")
     return guesses, passed
@@ -148,9 +148,9 @@ def _form(path: Path, guess: Guess) -> FileForm:
     try:
         head = list(islice(read_lines(path), ROWS))
     except DataError:
-        encoding = "latin-1"
-        head = list(islice(read_lines(path, encoding), ROWS))
-        guess.remarks.append("it is no UTF-8: latin-1 is a guess that fits every file")
+        head = list(islice(read_lines(path, "latin-1"), ROWS))
+        encoding = "cp1252" if any("\x80" <= c < "\xa0" for line in head for c in line) else "latin-1"
+        guess.remarks.append(f"it is no UTF-8: {encoding} is a guess")
     usual = SEPARATORS.get(suffix_of(path), "")
     separator = max(
         (usual, "\t", ",", ";", "|"), key=lambda s: min(line.count(s) for line in head[:20] if line.strip()) if s else -1
@@ -243,8 +243,14 @@ def _kind(values: list[str], guess: Guess) -> dict[str, Any]:
         return {"kind": "regression", "range": [low, high]}
     if len(labels) > MOST_LABELS:
         raise DataError(f"its label has more than {MOST_LABELS} values, and they are no numbers.")
-    if len(numbers) == len(labels):
+    if numbers and len(numbers) == len(labels):
         labels.sort(key=float)
+    if all(re.fullmatch(r"-?\d*,\d+", label) for label in labels):
+        raise DataError("its labels are numbers with a decimal comma; write them as 1.5.")
+    if len({label.casefold() for label in labels}) < len(labels):
+        guess.remarks.append(
+            "some labels differ in case alone: if they are the same, name one of each, and `map` the other to it"
+        )
     guess.remarks.append(f"the labels are {len(labels)} values: {'binary' if len(labels) == 2 else 'a classification'}")
     if labels == ["0", "1"]:
         return {"kind": "binary"}

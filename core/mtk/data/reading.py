@@ -13,11 +13,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
-import msgspec
-
 from mtk.data import doubts, formats
 from mtk.data.arrow_files import ClassLabel
-from mtk.data.formats import Row, format_of, has, read_rows
+from mtk.data.formats import Row, format_of, has, is_json, read_rows
 from mtk.data.split import Split
 from mtk.data.text_files import decoded, read_lines
 from mtk.errors import DataError
@@ -257,7 +255,7 @@ class _Reading:
         known = [label for label in labels or () if not math.isnan(label)]
         if len(known) == 1 and self.labels == "all":
             notes.append(f"{source.name}: there is one row in it")
-        elif known and len(set(known)) == 1:
+        elif len(known) > 1 and len(set(known)) == 1:
             notes.append(one_value(source, self.task, known[0]))
         return notes
 
@@ -309,9 +307,5 @@ def _refuse_tables(line: str, task: Task, source: Path) -> None:
                 f"{source}:1: this is the header of a table, and would be read as a text. --separator {separator!r} says "
                 f"what separates its columns; or let the name end in .csv or .tsv."
             )
-    try:
-        is_object = line.lstrip().startswith("{") and isinstance(msgspec.json.decode(line), dict)
-    except (msgspec.DecodeError, RecursionError):
-        is_object = False
-    if is_object:
+    if is_json(line):
         raise DataError(f"{source}:1: this is JSON, and would be read as a text. Let the name of the file end in .jsonl.")
