@@ -1,8 +1,8 @@
-"""Whatever is written in a spec, on a command line, in config.toml, in tasks.toml or in a file of data: an answer of a few lines,
-an exit status of 0, 1 or 2, no traceback, no waiting, and no more than a gigabyte of memory.
+"""Whatever is written in a spec, on a command line, in config.toml, in tasks.toml or in a file of data: an answer of a few
+lines, an exit status of 0, 1 or 2, no traceback, no waiting, and no more than a gigabyte of memory.
 
-MTK_FUZZ is the number of cases of each property: some three hundred unless it is set, 3,000 in all. What is fuzzed is refused,
-or would be: its encoder is no directory, or an empty one, so that nothing is trained.
+MTK_FUZZ is the number of cases of each property: 300 unless it is set, 3,000 in all. What is fuzzed is refused, or would be:
+its encoder is no directory, or an empty one, so that nothing is trained.
 """
 
 from __future__ import annotations
@@ -227,6 +227,8 @@ def test_nobody_waits_for_a_pipe(pipe: str, arguments: tuple[str, ...]) -> None:
 
 ROWS = "id,text,other,label\n1,the dog,a cat,0\n2,a bird,the fish,1\n3,the cat,a dog,0\n"
 COLUMNS = st.sampled_from(["id", "text", "other", "label", "a.b"])
+SPLITS = st.sampled_from(["file", "separator", "map", "encoding", "columns", "main", "hard"])
+ENCODINGS = ["utf-8", "latin-1", "utf-16", "utf-32-be", "utf-7", "idna", "undefined", "hex", "unicode_escape"]
 FILES = st.sampled_from(["data.csv", "*.csv", "nowhere.csv", "../data.csv", ".", "**", "[", "data.csv/"])
 LABELS = st.sampled_from(["0", "1", "-1", "no", "yes", "1.0"])
 KEYS = {
@@ -238,15 +240,11 @@ KEYS = {
     "label": COLUMNS,
     "id": COLUMNS,
     "train": FILES | st.lists(FILES, max_size=3),
-    "dev": FILES
-    | st.floats(0, 1)
-    | st.dictionaries(st.sampled_from(["file", "separator", "map", "main", "hard"]), FILES | ODD),
-    "test": FILES | st.dictionaries(st.sampled_from(["file", "encoding", "columns"]), FILES | st.lists(COLUMNS)),
+    "dev": FILES | st.floats(0, 1) | st.dictionaries(SPLITS, FILES | ODD),
+    "test": FILES | st.dictionaries(SPLITS, FILES | st.lists(COLUMNS)),
     "separator": st.sampled_from([",", ";", "\t", "", "ab", '"']),
     "quote": st.sampled_from(["none", "double", "single"]),
-    "encoding": st.sampled_from(
-        ["utf-8", "latin-1", "utf-16", "utf-32-be", "utf-7", "idna", "undefined", "hex", "unicode_escape"]
-    ),
+    "encoding": st.sampled_from(ENCODINGS),
     "columns": st.lists(COLUMNS, max_size=4),
     "unlabelled": st.lists(LABELS, max_size=2),
     "map": st.dictionaries(LABELS | st.sampled_from(["*", "[", "?"]), LABELS, max_size=2),
@@ -272,9 +270,9 @@ def corpus() -> Path:
     return root
 
 
-def read(root: Path) -> None:
+def read(root: Path, *more: str) -> None:
     """Data is read before the encoder is found not to be one."""
-    assert answered("run", "--data", str(root), "--encoder", str(root / "empty"), "--out", "out").exit_code
+    assert answered("run", "--data", str(root), "--encoder", str(root / "empty"), "--out", "out", *more).exit_code
 
 
 @given(tasks=st.dictionaries(st.sampled_from(["t", "include", "a b"]) | ODD, tables() | VALUES, min_size=1, max_size=2))
@@ -296,13 +294,8 @@ def test_what_are_no_tasks(corpus: Path, content: bytes) -> None:
 
 # Data files ----------------------------------------------------------------------------------------------------------------
 
-CELLS = st.one_of(
-    st.sampled_from(
-        ["the dog", "a cat", "0", "1", "id", "text", "label", "-", "nan", "1,5", "1e999", "\u200b", "\ufeff", "😀"]
-    ),
-    st.text(max_size=12),
-    st.text('",;|\t\r\n\0 a', max_size=8),
-)
+WRITTEN = ["the dog", "a cat", "0", "1", "id", "text", "label", "-", "nan", "1,5", "1e999", "\u200b", "\ufeff", "😀"]
+CELLS = st.one_of(st.sampled_from(WRITTEN), st.text(max_size=12), st.text('",;|\t\r\n\0 a', max_size=8))
 PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 SUFFIXES = [".csv", ".tsv", ".jsonl", ".json", ".txt", ".parquet", ".arrow", ".zip", ""]
 
@@ -338,43 +331,34 @@ def files(draw: st.DrawFn) -> tuple[str, bytes]:
     return f"data{suffix}{named}", PACKERS[packing](draw(contents()))
 
 
-FORMS = st.dictionaries(st.sampled_from(["separator", "quote", "encoding", "columns"]), st.just(None), max_size=2)
+FORM = {"separator": ";", "quote": "none", "encoding": "utf-16-le", "columns": "id,text,label"}
+FORMS = st.lists(st.sampled_from(list(FORM)), max_size=2, unique=True)
 
 
-def form(drawn: dict[str, object]) -> list[str]:
-    """Flags of those keys, with the data's sake in mind."""
-    said = {"separator": ";", "quote": "none", "encoding": "utf-16-le", "columns": "id,text,label"}
-    return [word for key in drawn for word in (f"--{key}", said[key])]
+def flags(keys: list[str]) -> list[str]:
+    return [word for key in keys for word in (f"--{key}", FORM[key])]
 
 
 @given(file=files(), bad_rows=st.sampled_from(["error", "skip"]), keys=FORMS)
 @fuzz
-def test_data(corpus: Path, file: tuple[str, bytes], bad_rows: str, keys: dict[str, object]) -> None:
+def test_data(corpus: Path, file: tuple[str, bytes], bad_rows: str, keys: list[str]) -> None:
     name, content = file
     (corpus / name).write_bytes(content)
-    flags = form(keys)
-    table = {
-        **SOUND,
-        "train": name,
-        **{k[2:]: v.split(",") if k == "--columns" else v for k, v in zip(flags[::2], flags[1::2])},
-    }
-    (corpus / "tasks.toml").write_text(tomli_w.dumps({"t": table}))
-    code = answered(
-        "run", "--data", str(corpus), "--encoder", str(corpus / "empty"), "--out", "out", "--bad-rows", bad_rows
-    ).exit_code
-    assert code
+    form = {key: FORM[key].split(",") if key == "columns" else FORM[key] for key in keys}
+    (corpus / "tasks.toml").write_text(tomli_w.dumps({"t": {**SOUND, "train": name, **form}}))
+    read(corpus, "--bad-rows", bad_rows)
     (corpus / name).unlink()
 
 
 @given(file=files(), keys=FORMS)
 @fuzz
-def test_a_file_that_is_looked_at(file: tuple[str, bytes], keys: dict[str, object]) -> None:
+def test_a_file_that_is_looked_at(file: tuple[str, bytes], keys: list[str]) -> None:
     name, content = file
     Path("looked").mkdir(exist_ok=True)
     (Path("looked") / name).write_bytes(content)
     answered("tasks", "looked")
     out = Path("out" + Path(name.removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")).suffix)
-    if answered("augment", f"looked/{name}", "--with", "random-swap", "--out", str(out), *form(keys)).exit_code == 0:
+    if answered("augment", f"looked/{name}", "--with", "random-swap", "--out", str(out), *flags(keys)).exit_code == 0:
         assert out.is_file()
         out.unlink()
     assert not out.exists(), "half of a file is left"
@@ -383,10 +367,10 @@ def test_a_file_that_is_looked_at(file: tuple[str, bytes], keys: dict[str, objec
 
 @given(file=files(), keys=FORMS)
 @settings(fuzz, max_examples=max(20, CASES // 10))  # a model is loaded each time
-def test_a_file_that_is_predicted(fuzzed_run: Path, file: tuple[str, bytes], keys: dict[str, object]) -> None:
+def test_a_file_that_is_predicted(fuzzed_run: Path, file: tuple[str, bytes], keys: list[str]) -> None:
     name, content = file
     Path(name).write_bytes(content)
-    answered("predict", str(fuzzed_run), "t", name, "--device", "cpu", *form(keys))
+    answered("predict", str(fuzzed_run), "t", name, "--device", "cpu", *flags(keys))
     Path(name).unlink()
 
 
@@ -395,18 +379,6 @@ def fuzzed_run(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> 
     root = tmp_path_factory.mktemp("fuzzed")
     (root / "data.csv").write_text(ROWS)
     (root / "tasks.toml").write_text(tomli_w.dumps({"t": SOUND}))
-    quick = [
-        "--steps",
-        "1",
-        "--head",
-        "linear",
-        "--device",
-        "cpu",
-        "--max-length",
-        "16",
-        "--quiet",
-        "--out",
-        str(root / "run"),
-    ]
+    quick = ["--steps", "1", "--head", "linear", "--device", "cpu", "--max-length", "16", "--out", str(root / "run")]
     assert answered("run", "--data", str(root), "--encoder", str(tiny_encoder), *quick).exit_code == 0
     return root / "run"
