@@ -14,9 +14,14 @@ AT_ONCE = 1000  # rows
 
 
 class ClassLabel(int):
-    """The number of a class, as `datasets` keeps it, and the name that goes with it."""
+    """The number of a class, as `datasets` keeps it, and the names of all of them."""
 
-    name: str | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str | None:
+        """None where there is no class of this number: -1 stands for no label."""
+        return self.names[self] if 0 <= self < len(self.names) else None
 
 
 def read_arrow(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -40,6 +45,9 @@ def read_arrow(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield number, row
     except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise DataError(f"{path}: it cannot be read: {' '.join(str(error).split())}.") from None
+
+
+NOTES = ("dataset_dict.json", "dataset_info.json", "state.json")  # what `datasets` keeps beside the rows
 
 
 def is_saved(path: Path) -> bool:
@@ -82,12 +90,12 @@ def _saved(path: Path) -> list[Path]:
         raise DataError(f"{path}: it cannot be read: Is a directory, and no data set that `datasets` saved.") from None
 
 
-def _class_names(metadata: Any) -> dict[str, list[str]]:
+def _class_names(metadata: Any) -> dict[str, tuple[str, ...]]:
     """The columns that are classes with names, as `datasets` notes it in the schema."""
     try:
         features = msgspec.json.decode((metadata or {})[b"huggingface"])["info"]["features"]
         return {
-            column: [str(name) for name in feature["names"]]
+            column: tuple(map(str, feature["names"]))
             for column, feature in features.items()
             if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names")
         }
@@ -95,9 +103,9 @@ def _class_names(metadata: Any) -> dict[str, list[str]]:
         return {}
 
 
-def _class_label(value: Any, names: list[str]) -> Any:
+def _class_label(value: Any, names: tuple[str, ...]) -> Any:
     if type(value) is not int:
         return value
     label = ClassLabel(value)
-    label.name = names[value] if 0 <= value < len(names) else None
+    label.names = names
     return label

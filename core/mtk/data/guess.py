@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from mtk.data.arrow_files import is_saved
+from mtk.data.arrow_files import NOTES, ClassLabel, is_saved
 from mtk.data.formats import SEPARATORS, find, format_of, read_rows, suffix_of
 from mtk.data.tasks_toml import SPLITS, SplitName
 from mtk.data.text_files import PACKED, read_lines
@@ -53,7 +53,9 @@ def guess_tasks(root: Path) -> tuple[list[Guess], list[str]]:
     """A task for each set of files of a directory whose names differ in train, dev and test alone; and a line on each file
     that was passed over. Raises DataError for a directory without a file that can be read."""
     try:
-        paths = sorted(path for path in root.iterdir() if path.name != "tasks.toml" and not path.name.startswith("."))
+        paths = sorted(
+            path for path in root.iterdir() if path.name not in ("tasks.toml", *NOTES) and not path.name.startswith(".")
+        )
     except OSError as error:
         raise DataError(f"{root}: it cannot be read: {error.strerror}.") from None
     sets: dict[str, dict[SplitName, list[str]]] = {}
@@ -123,7 +125,8 @@ def _guess(root: Path, name: str, files: dict[SplitName, list[str]]) -> Guess:
     texts = _text_columns({c: values for c, values in columns.items() if c != label})
     if not texts:
         raise DataError(f"{path}: none of its columns {', '.join(columns)} looks like a text.")
-    kind = _kind(columns[label], guess)
+    named = next((find(row, label) for row in rows), None)
+    kind = _kind_of_names(named.names, guess) if isinstance(named, ClassLabel) else _kind(columns[label], guess)
     guess.keys = {**kind, "text": texts[0] if len(texts) == 1 else texts, "label": label}
     identity = next((c for c in columns if c not in texts and c != label and re.fullmatch(_IDS, c, re.IGNORECASE)), None)
     if identity and len(set(columns[identity])) == len(rows):
@@ -230,6 +233,12 @@ def _is_text(column: str, values: list[str]) -> bool:
 
 def _words(values: list[str]) -> float:
     return mean(len(value.split()) for value in values)
+
+
+def _kind_of_names(names: Sequence[str], guess: Guess) -> dict[str, Any]:
+    """Of classes that the file itself names."""
+    guess.remarks.append(f"the labels are {len(names)} classes, named in the file")
+    return {"kind": "binary" if len(names) == 2 else "classification", "labels": list(names)}
 
 
 def _kind(values: list[str], guess: Guess) -> dict[str, Any]:

@@ -102,6 +102,7 @@ class TokenizedSplit:
         self._counts = [len(reading.lengths) // max(1, len(split)) for reading in self.readings]
         labels = split.labels if split.labels is not None else [float("nan")] * len(split)
         self.labels = torch.tensor(labels, dtype=torch.float32, device=device)
+        self.exact_labels = torch.tensor(labels, dtype=torch.float64)  # on the host, as the file has them: for metrics
         count = len(split)
         self.lengths = [max(max(r.lengths[i::count]) for r in self.readings) for i in range(count)]
 

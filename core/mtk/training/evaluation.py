@@ -30,6 +30,6 @@ def evaluate_splits(
     found = {task: model.evaluate_split(task, tokens, partial(progressed, task)) for task, tokens in splits.items()}
     predictions = {task: predicted for task, (predicted, _) in found.items()}
     metrics = {
-        task: model.tasks[task].kind.metrics(predicted, splits[task].labels.cpu()) for task, predicted in predictions.items()
+        task: model.tasks[task].kind.metrics(predicted, splits[task].exact_labels) for task, predicted in predictions.items()
     }
     return Evaluated(metrics, predictions, {task: loss for task, (_, loss) in found.items()})
