@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), help="Write to a new file: .csv, or .jsonl for JSON Lines.")
 @click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16", help="As in the run unless given.")
+@click.option("--text", "texts", multiple=True, metavar="COLUMN", help="The column of the text; twice for a pair.")
+@click.option("--id", "identity", metavar="COLUMN", help="The column of the ids.")
 @form_options
 @json_option("Print a JSON object a line, with the id.")
 def command(
@@ -43,6 +45,8 @@ def command(
     out: Path | None,
     device: str,
     precision: Precision | None,
+    texts: tuple[str, ...],
+    identity: str | None,
     form: FileForm,
     as_json: bool,
 ) -> None:
@@ -63,7 +67,7 @@ def command(
     model = mtk.load(run, device=device, precision=precision)
     if task not in model.tasks:
         raise UsageError(f"{run} has no task '{task}'. {nearest(task, model.tasks)}")
-    asked = model.tasks[task]
+    asked = _in_columns(model.tasks[task], texts, identity)
     if probabilities and not asked.labels:
         raise UsageError(f"--probabilities: task '{task}' predicts a score, which has none.")
     if str(file) == "-":
@@ -92,6 +96,15 @@ def command(
         for record in records:
             value = record["prediction"]
             click.echo(escaped(value) if isinstance(value, str) else f"{value:.4f}")
+
+
+def _in_columns(task: Task, texts: tuple[str, ...], identity: str | None) -> Task:
+    """The task, of a file whose columns have other names."""
+    import msgspec
+
+    if texts and len(texts) != len(task.text):
+        raise UsageError(f"--text: task '{task.name}' is of {len(task.text)} texts, and {len(texts)} columns are named.")
+    return msgspec.structs.replace(task, text=texts or task.text, id=identity or task.id)
 
 
 def _records(task: Task, ids: list[str], predicted: Tensor, likely: Tensor | None) -> Iterator[dict[str, Any]]:
