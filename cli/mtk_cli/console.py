@@ -113,7 +113,7 @@ class Report:
             self._untold = None
         best = "  best so far" if evaluation.best else ""
         self._screen.say(f"epoch {evaluation.epoch}, step {evaluation.step}: average {evaluation.average:.4f}{best}", "bold")
-        self._screen.print(scores(evaluation.metrics))
+        self._screen.print(scores({**evaluation.metrics, **evaluation.further}))
         if cosines := self._cosines.taken():
             each = "  ".join(f"{pair} {cosine:+.3f}" for pair, cosine in cosines.items())
             self._screen.say(f"  cosines of the gradients  {each}")
@@ -129,7 +129,7 @@ class Report:
             line = f"Best: epoch {best.epoch}, step {best.step}, average {best.average:.4f}"
             self._screen.say(f"{line}, the last one" if is_last else line, "bold")
             if not is_last:
-                self._screen.print(scores(best.metrics))
+                self._screen.print(scores({**best.metrics, **best.further}))
         self._screen.say(outcome(result))
 
     def _prepared(self) -> None:

@@ -20,7 +20,7 @@ from mtk_cli.settings import value
 @click.option(
     "--data", metavar="NAME|DIR", shell_complete=parts("tasks", or_directory=True), help="Other data than the run's own."
 )
-@click.option("--split", type=click.Choice(["dev", "test", "train"]), default="dev", show_default=True)
+@click.option("--split", default="dev", show_default=True, metavar="NAME", help="dev, test or train; or dev-NAME.")
 @click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16", help="As in the run unless given.")
 @click.option("--bad-rows", type=value("bad_rows"), metavar="error|skip", help="As in the run unless given.")
@@ -30,7 +30,7 @@ from mtk_cli.settings import value
 def command(
     run: Path,
     data: str | None,
-    split: Literal["dev", "test", "train"],
+    split: str,
     device: str,
     precision: Precision | None,
     bad_rows: Literal["error", "skip"] | None,

@@ -108,7 +108,7 @@ def evaluate(
     path: str | Path,
     *,
     data: str | None = None,
-    split: Literal["train", "dev", "test"] = "dev",
+    split: str = "dev",
     device: str = "auto",
     precision: Precision | None = None,
     bad_rows: Literal["error", "skip"] | None = None,
@@ -119,8 +119,10 @@ def evaluate(
     the precision of the run, or another one. `form` says what the files are like where tasks.toml does not. `progress` is
     told how many rows are done, and of how many.
 
-    Rows and tasks that are not scored are said to the logger `mtk`.
+    The split is train, dev or test, or `dev-NAME` of a further development set. Rows and tasks that are not scored are said
+    to the logger `mtk`.
     """
+    from mtk.data.tasks_toml import check_split, read_layout
     from mtk.engine.device import out_of_memory_explained
     from mtk.training import checkpoint
     from mtk.training.evaluation import evaluate_splits
@@ -129,6 +131,7 @@ def evaluate(
     config = check(read_config(Path(path) / "config.toml"))
     registry = Registry()
     root = find_data(data or config.data, registry)
+    check_split(read_layout(root), split)
     model = checkpoint.load(path, device=device, precision=precision, registry=registry)
     splits, notes = read_scored(model, root, split, bad_rows=bad_rows or config.bad_rows, seed=config.seed, form=form)
     with out_of_memory_explained():

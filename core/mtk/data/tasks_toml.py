@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from glob import escape, glob
 from pathlib import Path
 from random import Random
@@ -14,13 +15,16 @@ import msgspec
 from mtk.data import doubts
 from mtk.data.reading import BadRows, read_split
 from mtk.data.split import Split, TaskData
-from mtk.errors import DataError, nearest
+from mtk.errors import DataError, UsageError, nearest
 from mtk.file_form import KEYS, FileForm
 from mtk.files import read_file
 from mtk.task import Binary, Classification, Kind, Regression, Task
 
-SplitName: TypeAlias = Literal["train", "dev", "test"]
+SplitName: TypeAlias = str
+"""train, dev or test; or dev-NAME and test-NAME, of a further set of that name."""
+
 SPLITS: tuple[SplitName, ...] = ("train", "dev", "test")
+SEVERAL: tuple[SplitName, ...] = ("dev", "test")  # of which there may be more than one
 
 MOST_CLASSES = 100_000
 LARGEST_TOML = 4_000_000  # bytes
@@ -58,6 +62,8 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
     train: File | SplitFiles
     dev: File | SplitFiles | float  # or a share of the training files
     test: File | SplitFiles | None = None
+    decides: str | None = None  # which of several development sets is `dev`: by its score the best model is kept
+    further: dict[SplitName, File | SplitFiles] = msgspec.field(default_factory=dict)  # beside `dev` and `test`
     root: Path = Path()  # where the files are; a table does not say it
     layout: str | None = None  # what the files were taken for, where no tasks.toml says what they are
 
@@ -67,9 +73,19 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise ValueError("a number as `dev` is a share of the training rows, more than 0 and less than 1")
         self.task("")  # so that what makes no task is refused while it is decoded
 
+    @property
+    def splits(self) -> list[SplitName]:
+        """Those that there are."""
+        return [split for split in SPLITS if getattr(self, split) is not None] + list(self.further)
+
+    def files(self, split: SplitName) -> File | SplitFiles | float | None:
+        """Where a split is; None where there is no such split."""
+        files: File | SplitFiles | float | None = getattr(self, split) if split in SPLITS else self.further.get(split)
+        return files
+
     def paths(self, split: SplitName) -> list[Path]:
         """The files that a split is read from. Raises DataError for a pattern that none has, or a file that is not there."""
-        files = getattr(self, split)
+        files = self.files(split)
         if isinstance(files, float | int):
             files = self.train
         names = files.file if isinstance(files, SplitFiles) else files
@@ -97,7 +113,7 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def check(self) -> None:
         """Whether every file is there. Raises DataError."""
         try:
-            for split in SPLITS:
+            for split in self.splits:
                 self.paths(split)
         except DataError as error:
             raise self._explained(error) from None
@@ -105,13 +121,14 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def read(self, name: str, split: SplitName, *, bad_rows: BadRows, seed: int, form: FileForm | None = None) -> Split:
         """One split, as its own files have it, or its part of the training files; `form` comes before what the table says.
         Raises DataError."""
-        files = getattr(self, split)
+        files = self.files(split)
         of_train = split == "train" or isinstance(files, float | int)
         if of_train:
             files = self.train
         form = (form or FileForm()).over(files.form if isinstance(files, SplitFiles) else FileForm())
         try:
-            read = read_split(self.paths(split), self.task(name), labelled=split != "test", bad_rows=bad_rows, form=form)
+            labelled = not split.startswith("test")
+            read = read_split(self.paths(split), self.task(name), labelled=labelled, bad_rows=bad_rows, form=form)
         except DataError as error:
             raise self._explained(error) from None
         if not (of_train and isinstance(self.dev, float | int)):
@@ -170,7 +187,7 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 _SPLIT_KEYS = SplitFiles.__struct_fields__
-_KEYS = [key for key in TaskFiles.__struct_fields__ if key not in ("root", "layout")]
+_KEYS = [key for key in TaskFiles.__struct_fields__ if key not in ("further", "root", "layout")]
 
 
 def read_layout(root: Path) -> dict[str, TaskFiles]:
@@ -183,24 +200,34 @@ def read_layout(root: Path) -> dict[str, TaskFiles]:
         raise DataError(f"{error.filename}: it cannot be read: {error.strerror}.") from None
 
 
+def check_split(layout: Mapping[str, TaskFiles], split: SplitName) -> None:
+    """Raises UsageError for a split that no task has."""
+    known = list(dict.fromkeys([*SPLITS, *(name for files in layout.values() for name in files.further)]))
+    if split not in known:
+        raise UsageError(f"--split: no task has a split '{split}'. {nearest(split, known)}")
+
+
 def read_task(
     name: str, files: TaskFiles, *, bad_rows: BadRows = "error", limit: int | None = None, seed: int = 0
 ) -> TaskData:
     """A task with its splits, each cut to `limit` examples at random; `bad_rows` is as `read_split` has it, and `seed`
     decides what is drawn. Raises DataError."""
     splits, drawn = {}, []
-    for split in SPLITS:
-        if getattr(files, split) is not None:
-            read = files.read(name, split, bad_rows=bad_rows, seed=seed)
-            splits[split] = read.sample(limit, Random(f"{seed} {name} {split} limit"))
-            if len(splits[split]) < len(read):
-                drawn.append(f"{limit:,} of {len(read):,} {split}")
+    for split in files.splits:
+        read = files.read(name, split, bad_rows=bad_rows, seed=seed)
+        splits[split] = read.sample(limit, Random(f"{seed} {name} {split} limit"))
+        if len(splits[split]) < len(read):
+            drawn.append(f"{limit:,} of {len(read):,} {split}")
     if drawn:
         splits["train"].notes.append(f"{', '.join(drawn)} rows at random, as --limit asks")
     task = files.task(name)
     others = [(split, read) for split, read in splits.items() if split != "train"]
     splits["train"].notes.extend(doubts.between(splits["train"], others, task) + doubts.unbalanced(splits["dev"], task))
-    return TaskData(task, splits["train"], splits["dev"], splits.get("test"))
+    further = {split: splits[split] for split in files.further}
+    if further:
+        counts = ", ".join(f"{split} ({len(read):,} rows)" for split, read in further.items())
+        splits["train"].notes.append(f"beside dev, which decides what is kept, there is {counts}")
+    return TaskData(task, splits["train"], splits["dev"], splits.get("test"), further)
 
 
 def _entries(root: Path) -> dict[str, TaskFiles]:
@@ -282,14 +309,41 @@ def _entry(name: str, table: Any, path: Path) -> TaskFiles:
             f"`dev = 0.1`."
         )
     for split in SPLITS:
-        if isinstance(table, dict) and isinstance(table.get(split), dict):
+        if isinstance(table, dict) and isinstance(table.get(split), dict) and not _are_named(table, split):
             for key in table[split]:
                 if key not in _SPLIT_KEYS:
                     known = nearest(key[:LONGEST_NAME], _SPLIT_KEYS)
                     raise DataError(f"{where}: there is no key '{key[:LONGEST_NAME]}' in `{split}`. {known}")
+    if isinstance(table, dict):
+        table = _apart(table, where)
     try:
         return msgspec.convert(table, TaskFiles)
     except msgspec.ValidationError as problem:
         raise DataError(f"{where}: {problem}.".replace(" - at `$.", " - in `").replace(" - at `$`", "")) from None
     except RecursionError:
         raise DataError(f"{where}: it is nested too deeply.") from None
+
+
+def _are_named(table: dict[str, Any], split: SplitName) -> bool:
+    """Whether a split's table names several sets, and is not what one is like."""
+    sets = table.get(split)
+    return split in SEVERAL and isinstance(sets, dict) and bool(sets) and not {*sets} & {*_SPLIT_KEYS}
+
+
+def _apart(table: dict[str, Any], where: str) -> dict[str, Any]:
+    """The same with one set as `dev` and as `test`, and the other named ones as `further`. Raises DataError."""
+    table, further = dict(table), dict[SplitName, Any]()
+    decides = table.get("decides")
+    if decides is not None and not (_are_named(table, "dev") and decides in table["dev"]):
+        named = ", ".join(table["dev"]) if _are_named(table, "dev") else 'there are none, as in `dev = {main = "dev.csv"}`'
+        raise DataError(f"{where}: `decides` names one of several development sets: {named}.")
+    for split in SEVERAL:
+        if not _are_named(table, split):
+            continue
+        sets = dict(table[split])
+        for name in sets:
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or len(name) > LONGEST_NAME:
+                raise DataError(f"{where}: in `{split}`, the name of a set is made of letters, digits, _ and -.")
+        table[split] = sets.pop(decides if split == "dev" and decides else next(iter(sets)))
+        further |= {f"{split}-{name}": files for name, files in sets.items()}
+    return {**table, "further": further} if further else table

@@ -44,6 +44,7 @@ class Training:
 
     trainer: Trainer
     dev: dict[str, TokenizedSplit]
+    further: dict[str, TokenizedSplit]  # "task/NAME" -> a development set beside the one that decides
     plain: str | None  # why the tasks pass the encoder one after the other; None where they do so at once
     notes: list[str]  # what was left out of the run that this one begins with
 
@@ -114,6 +115,12 @@ def build_training(
     model.autocast = autocast_of(config.precision)
     prepare("tokenizing")
     dev = {name: model.tokenize(name, d.dev) for name, d in data.items()}
+    beside = {
+        f"{name}/{split.removeprefix('dev-')}": model.tokenize(name, read)
+        for name, d in data.items()
+        for split, read in d.further.items()
+        if split.startswith("dev-")
+    }
     train = {name: model.tokenize(name, split) for name, split in training.items()}
     prepare("a dry run")
     plain = why_plain(encoder.backbone, next(iter(train.values())).names)
@@ -124,7 +131,7 @@ def build_training(
     further = list(trainer.sampling.seen_together(trainer.turns, trainer.steps, trainer.epoch_count))
     dry_run(model, build_combiner(plan).to(device), train, packed=plain is None, further=further)
     torch.manual_seed(config.seed)  # of dropout, and of a combiner that draws
-    return Training(trainer, dev, plain, notes + _without_effect(plan, trainer))
+    return Training(trainer, dev, beside, plain, notes + _without_effect(plan, trainer))
 
 
 def _without_effect(plan: RunPlan, trainer: Trainer) -> list[str]:
@@ -162,7 +169,7 @@ def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str,
                 augmented=len(training[name]) - len(data[name].train),
                 dev=len(data[name].dev),
                 test=len(test) if (test := data[name].test) else 0,
-                skipped=[line for s in (data[name].train, data[name].dev, test) if s for line in s.skipped],
+                skipped=[line for s in data[name].splits for line in s.skipped],
                 notes=data[name].notes,
             )
             for name, t in plan.tasks.items()

@@ -26,10 +26,17 @@ def evaluate_splits(
     splits: Mapping[str, TokenizedSplit],
     progressed: Callable[[str, int], object] = lambda task, done: None,
 ) -> Evaluated:
-    """Evaluate each task's split, which has labels. `progressed` hears of every batch: the task, and its examples so far."""
-    found = {task: model.evaluate_split(task, tokens, partial(progressed, task)) for task, tokens in splits.items()}
+    """Evaluate each task's split, which has labels; a further one of a task has the name `task/NAME`. `progressed` hears of
+    every batch: the task, and its examples so far."""
+    found = {name: model.evaluate_split(task_of(name), tokens, partial(progressed, name)) for name, tokens in splits.items()}
     predictions = {task: predicted for task, (predicted, _) in found.items()}
     metrics = {
-        task: model.tasks[task].kind.metrics(predicted, splits[task].exact_labels) for task, predicted in predictions.items()
+        name: model.tasks[task_of(name)].kind.metrics(predicted, splits[name].exact_labels)
+        for name, predicted in predictions.items()
     }
     return Evaluated(metrics, predictions, {task: loss for task, (_, loss) in found.items()})
+
+
+def task_of(name: str) -> str:
+    """The task of a split that is called by it, or `task/NAME`."""
+    return name.partition("/")[0]

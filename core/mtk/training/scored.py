@@ -27,7 +27,7 @@ def read_scored(
     found: dict[str, Split] = {}
     notes = []
     for name in model.tasks:
-        if getattr(layout[name], split) is None:
+        if layout[name].files(split) is None:
             notes.append(f"{name}: the data has no {split} files for it; it is no part of the average")
             continue
         read = layout[name].read(name, split, bad_rows=bad_rows, seed=seed, form=form)
