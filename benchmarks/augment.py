@@ -85,9 +85,11 @@ def _texts(data: str, count: int | None) -> list[str]:
     """Sentences of sst that both can read: eda.py fails at one without a letter."""
     import mtk
     from mtk.data.tasks_toml import read_layout, read_task
+    from mtk.host.kinds import Kinds
     from mtk.plan import find_data
 
-    train = read_task("sst", read_layout(find_data(data, mtk.Registry()))["sst"], bad_rows="skip").train
+    registry = mtk.Registry()
+    train = read_task(read_layout(find_data(data, registry), Kinds(registry))["sst"], bad_rows="skip").train
     return [text for text in train.texts[0] if any(c in "abcdefghijklmnopqrstuvwxyz" for c in text.lower())][:count]
 
 

@@ -36,6 +36,7 @@ from mtk.engine.cuda_graphs import LENGTHS, choose_recording
 from mtk.engine.device import autocast_of, choose_device, choose_precision
 from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
+from mtk.host.kinds import Kinds
 from mtk.model.encoder import Encoder, load_encoder
 from mtk.model.multitask import Model
 from mtk.plan import HEAD_OF_A_PAIR, HEAD_OF_ONE_TEXT, find_data, find_encoder
@@ -73,8 +74,8 @@ class Workload:
         self.device = choose_device(arguments.device)
         self.autocast = autocast_of(choose_precision(arguments.precision, self.device))
         self._encoder = arguments.encoder
-        layout = read_layout(find_data(arguments.data, registry))
-        found = {name: read_task(name, files, bad_rows="skip") for name, files in layout.items()}
+        layout = read_layout(find_data(arguments.data, registry), Kinds(registry))
+        found = {name: read_task(source, bad_rows="skip") for name, source in layout.items()}
         self.data: dict[str, TaskData] = {}
         for number, name in enumerate(tasks or found, 1):
             own = f"{name}-{number}" if name in self.data else name

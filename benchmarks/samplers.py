@@ -2,8 +2,8 @@
 
     python benchmarks/samplers.py --data DIR --steps 900 --json FILE
 
-Everything else is `mtk run`'s default, but that rows which cannot be read are left out. The scores are those of the best evaluation, of three, on the whole development sets;
-their standard deviation is that over the seeds.
+Everything else is `mtk run`'s default, but that rows which cannot be read are left out. The scores are those of the best
+evaluation, of three, on the whole development sets; their standard deviation is that over the seeds.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from mtk.data.tasks_toml import read_layout
 from mtk.data.tokens import Batch
 from mtk.engine.device import choose_device
 from mtk.engine.gradients import Engine
+from mtk.host.kinds import Kinds
 from mtk.plan import find_data
 
 Step = dict[str, list[Batch]]
@@ -73,7 +74,7 @@ GOALS = {"TorchJD pcgrad": 2.2, "Pytorch-PCGrad": 4.0}
 def workload(arguments: argparse.Namespace, tasks: int) -> measuring.Workload:
     """So many tasks: those of the data, and again from the first."""
     registry = mtk.Registry()
-    names = list(read_layout(find_data(arguments.data, registry)))
+    names = list(read_layout(find_data(arguments.data, registry), Kinds(registry)))
     return measuring.Workload(arguments, registry, list(islice(cycle(names), tasks)))
 
 

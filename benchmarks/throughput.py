@@ -27,7 +27,7 @@ from torch.utils.data import Dataset
 
 import mtk
 from mtk.data.split import Split
-from mtk.task import Kind
+from mtk.kind import Kind
 
 GOALS = {"cpu": "at least 1.3", "cuda": "at least 3 at batch size 8, 1.5 at 64"}
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kinds import KINDS
+
 from mtk.combiner import Combiner
 from mtk.data.split import TaskData
 from mtk.data.tasks_toml import read_layout, read_task
@@ -45,7 +47,8 @@ def engine(model: Model, combiner: Combiner, *, names: Sequence[str] = ("input_i
 
 
 def read_tasks(root: Path, limits: Mapping[str, int] | None = None, **how: Any) -> dict[str, TaskData]:
-    return {name: read_task(name, files, limit=(limits or {}).get(name), **how) for name, files in read_layout(root).items()}
+    layout = read_layout(root, KINDS)
+    return {name: read_task(source, limit=(limits or {}).get(name), **how) for name, source in layout.items()}
 
 
 def named_encoder(name: str) -> Encoder:

@@ -8,12 +8,14 @@ from random import Random
 
 import building
 import torch
+from kinds import Binary, Classification, Regression
 
 from mtk.config import RunConfig
 from mtk.data.split import Split
 from mtk.data.tokens import TokenizedSplit
 from mtk.events import Progress
-from mtk.task import Binary, Classification, Kind, Regression, Task
+from mtk.kind import Kind
+from mtk.task import Task
 from mtk.training.trainer import Trainer
 
 KINDS: list[Kind] = [Classification(("0", "1", "2")), Binary(), Regression(0, 2)]
@@ -25,7 +27,7 @@ EXAMPLES = 32
 def split(kind: Kind, pair: bool, seed: int) -> Split:
     """Sentences whose word tells the label; of a pair, how alike its sentences are tells it."""
     rng = Random(seed)
-    highest = 2 if not isinstance(kind, Binary) else 1
+    highest = 2 if len(kind.labels) != 2 else 1
     labels = [float(i % (highest + 1)) for i in range(EXAMPLES)]
     first = [
         f"the dog is {rng.choice(GRADES[int(label)])} and the cat is {rng.choice(GRADES[int(label)])}" for label in labels

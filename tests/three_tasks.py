@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import building
 import torch
+from kinds import Binary, Classification, Regression
 from torch import Tensor
 from transformers import AutoModel, BertConfig, PreTrainedConfig
 
 from mtk.data.tokens import Batch, Reading
 from mtk.model.encoder import Encoder
 from mtk.model.multitask import Model
-from mtk.task import Binary, Classification, Regression, Task
+from mtk.task import Task
 
 TASKS = [
     Task(name="sst", kind=Classification(("0", "1", "2")), text=("a",), label="y"),

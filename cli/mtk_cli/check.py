@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mtk.host.spec import Spec
 
 OK, SLOW, BROKEN, UNKNOWN = "ok", "slow", "broken", "not checked"
+CHECKED = ("head", "combiner", "augmenter", "kind")
 EXIT = {OK: 0, SLOW: 0, BROKEN: 1, UNKNOWN: 2}
 
 
@@ -33,7 +34,7 @@ EXIT = {OK: 0, SLOW: 0, BROKEN: 1, UNKNOWN: 2}
 @json_option("Print a JSON list.")
 @click.pass_context
 def command(ctx: click.Context, package: str, as_json: bool) -> None:
-    """Check that a package's heads, combiners and augmenters do what mtk asks of them.
+    """Check that a package's heads, combiners, augmenters and kinds do what mtk asks of them.
 
     PACKAGE is the name of a package or of a plugin, the directory of one that is installed, or a component: NAME,
     package/NAME, NAME:key=value. The exit status is 1 if a promise is broken, and 2 if something could not be checked.
@@ -69,7 +70,7 @@ def named(registry: Registry, spec: Spec) -> list[Component]:
     from mtk.host.spec import Spec
 
     name = spec.name
-    ours = [c for c in registry.components if c.kind in ("head", "combiner", "augmenter")]
+    ours = [c for c in registry.components if c.kind in CHECKED]
     groups = ("name", "qualified") if spec.options else ("package", "plugin", "name", "qualified")
     found = [c for c in ours if name in (getattr(c, group) for group in groups)]
     if found or plugins(registry, name, found):
@@ -81,8 +82,8 @@ def named(registry: Registry, spec: Spec) -> list[Component]:
         known = {known for c in ours for known in (c.package, c.plugin, c.name)}
         raise UsageError(f"There is no package, plugin or component '{name}'. {nearest(name, known)}")
     raise UsageError(
-        f"The package '{name}' brings no head, combiner or augmenter. Has it an entry point in the group 'mtk', and was it "
-        f"installed again after that was added?"
+        f"The package '{name}' brings no head, combiner, augmenter or kind. Has it an entry point in the group 'mtk', and "
+        f"was it installed again after that was added?"
     )
 
 
@@ -128,13 +129,16 @@ def rows(component: Component, spec: Spec) -> Iterator[dict[str, str]]:
 def unbuilt(part: Part) -> str | None:
     """Why it cannot be built, as a run would for a task of pairs; None if it can, or declines that."""
     from mtk.model.multitask import inputs_of
-    from mtk.task import Classification, Task
+    from mtk.testing.tasks import kind_of, task_of
 
     offered: dict[str, Any] = {}
     if part.component.kind == "head":
-        task = Task(name="task", kind=Classification(("a", "b", "c")), text=("first", "second"), label="label")
+        pair = part.cls.level == "text"  # type: ignore[attr-defined]
+        task = task_of(kind_of("classification" if pair else "tokens", ("a", "b", "c")), pair=pair)
         inputs = inputs_of(part.cls.pair_encoding, task.pair)  # type: ignore[attr-defined]
         offered = {"width": 8, "outputs": 3, "inputs": inputs, "task": task}
+    elif part.component.kind == "kind":
+        offered = {"labels": ("a", "b", "c"), "range": (0.0, 1.0)}
     elif part.component.kind == "combiner":
         offered = {"tasks": ["a", "b", "c"]}
     try:

@@ -14,12 +14,12 @@ from click.shell_completion import BashComplete, CompletionItem, add_completion_
 
 from mtk.config import RunConfig
 from mtk.errors import MtkError
-from mtk.host.contracts import Kind
+from mtk.host.contracts import PartKind
 
 Complete: TypeAlias = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
-def parts(kind: Kind, *, by_task: bool = False, or_directory: bool = False) -> Complete:
+def parts(kind: PartKind, *, by_task: bool = False, or_directory: bool = False) -> Complete:
     """The names of a kind; `by_task`, after TASK= too; `or_directory`, the shell's own directories where no name fits."""
 
     def complete(ctx: click.Context, param: click.Parameter, text: str) -> list[CompletionItem]:
@@ -83,7 +83,7 @@ class Bash(BashComplete):
 add_completion_class(Bash)
 
 
-def _named(text: str, kinds: list[Kind] | None) -> list[CompletionItem]:
+def _named(text: str, kinds: list[PartKind] | None) -> list[CompletionItem]:
     from mtk.host.registry import Registry
 
     found: dict[str, str] = {}
@@ -97,10 +97,12 @@ def _named(text: str, kinds: list[Kind] | None) -> list[CompletionItem]:
 def _tasks(ctx: click.Context) -> list[str]:
     """Those of the data that the command line names so far."""
     from mtk.data.tasks_toml import read_layout
+    from mtk.host.kinds import Kinds
     from mtk.host.registry import Registry
     from mtk.plan import find_data
 
     data: Any = ctx.params.get("data") or RunConfig().data
     with suppress(MtkError):
-        return list(read_layout(find_data(data, Registry())))
+        registry = Registry()
+        return list(read_layout(find_data(data, registry), Kinds(registry)))
     return []

@@ -39,6 +39,7 @@ KINDS = {
     "head": Template("A head.", (CHECK, "mtk run --head newcomer"), ("checked", "head")),
     "combiner": Template("A combiner of gradients.", (CHECK, "mtk run --combiner newcomer"), ("checked", "combiner")),
     "augmenter": Template("An augmenter of training text.", (CHECK, "mtk run --augment newcomer"), ("checked", "augmenter")),
+    "kind": Template("A kind of task.", (CHECK, "mtk show newcomer"), ("checked", "kind")),
     "sampler": Template("A sampler of tasks.", (TEST, "mtk run --sampler newcomer"), ("sampler",)),
     "optimizer": Template("An optimizer of the weights.", (TEST, "mtk run --optimizer newcomer"), ("optimizer",)),
     "schedule": Template("A schedule of the rates.", (TEST, "mtk run --schedule newcomer"), ("schedule",)),

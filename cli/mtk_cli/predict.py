@@ -68,8 +68,9 @@ def command(
     if task not in model.tasks:
         raise UsageError(f"{run} has no task '{task}'. {nearest(task, model.tasks)}")
     asked = _in_columns(model.tasks[task], texts, identity)
-    if probabilities and not asked.labels:
-        raise UsageError(f"--probabilities: task '{task}' predicts a score, which has none.")
+    as_json = as_json or (out is not None and out.suffix.lower() in (".jsonl", ".json"))
+    if probabilities and not as_json and (asked.kind.level == "token" or asked.kind.candidates):
+        raise UsageError(f"--probabilities: those of {asked.kind} are no table. --json prints them, --out FILE.jsonl too.")
     if str(file) == "-":
         split = parse_stream(sys.stdin.buffer, asked, Path("standard input"), form)
     else:
@@ -82,8 +83,9 @@ def command(
             predicted, likely = model.probabilities_of_split(task, tokens, progressed=rows.done)
         else:
             predicted, likely = model.predict_split(task, tokens, progressed=rows.done), None
+    if probabilities and likely is None:
+        raise UsageError(f"--probabilities: task '{task}' predicts a score, which has none.")
     records = list(_records(asked, split.ids, predicted, likely))
-    as_json = as_json or (out is not None and out.suffix.lower() in (".jsonl", ".json"))
     if out is not None:
         write_file(out, b"".join(map(_line, records)) if as_json else _csv(asked, records, probabilities).encode())
     elif as_json:
@@ -95,7 +97,7 @@ def command(
         escaped = visible if sys.stdout.isatty() else str  # a file or a program gets the label as it is
         for record in records:
             value = record["prediction"]
-            click.echo(escaped(value) if isinstance(value, str) else f"{value:.4f}")
+            click.echo(f"{value:.4f}" if isinstance(value, float) else escaped(asked.kind.written(value)))
 
 
 def _in_columns(task: Task, texts: tuple[str, ...], identity: str | None) -> Task:
@@ -109,10 +111,12 @@ def _in_columns(task: Task, texts: tuple[str, ...], identity: str | None) -> Tas
 
 def _records(task: Task, ids: list[str], predicted: Tensor, likely: Tensor | None) -> Iterator[dict[str, Any]]:
     """What is said of each row: its id, its prediction, and the probability of each label where that is asked for."""
-    for number, (row, prediction) in enumerate(zip(ids, predicted.tolist(), strict=True)):
-        record: dict[str, Any] = {"id": row, "prediction": task.kind.value(prediction)}
+    from mtk.model.multitask import by_label, values
+
+    for number, (row, prediction) in enumerate(zip(ids, values(task.kind, predicted), strict=True)):
+        record: dict[str, Any] = {"id": row, "prediction": prediction}
         if likely is not None:
-            record["probabilities"] = dict(zip(task.labels, likely[number].tolist(), strict=True))
+            record["probabilities"] = by_label(task, likely[number].tolist())
         yield record
 
 
@@ -120,7 +124,8 @@ def _csv(task: Task, records: list[dict[str, Any]], probabilities: bool) -> str:
     from mtk.data.formats import csv_of
 
     header = ["id", "prediction", *(f"probability of {label}" for label in task.labels if probabilities)]
-    return csv_of(header, [[r["id"], r["prediction"], *r.get("probabilities", {}).values()] for r in records])
+    written = task.kind.written
+    return csv_of(header, [[r["id"], written(r["prediction"]), *r.get("probabilities", {}).values()] for r in records])
 
 
 def _line(record: dict[str, Any]) -> bytes:

@@ -158,9 +158,10 @@ def _describe_class(component: Component) -> tuple[list[dict[str, Any]], str]:
 
 def _describe_tasks(component: Component) -> tuple[list[dict[str, Any]], str]:
     from mtk.data.tasks_toml import read_layout
+    from mtk.host.kinds import Kinds
 
     folder = component.folder()
-    found = [files.task(name) for name, files in read_layout(folder).items()]
+    found = [source.task for source in read_layout(folder, Kinds(Registry())).values()]
     tasks = (f"{task.name}: {task.kind}, {'pairs' if task.pair else 'single texts'}" for task in found)
     return [], "\n".join([*tasks, f"In {folder}"])
 
@@ -176,4 +177,4 @@ def _describe_command(component: Component) -> tuple[list[dict[str, Any]], str]:
 
 
 _DESCRIBERS = {"tasks": _describe_tasks, "encoder": _describe_encoder, "command": _describe_command}
-CONFIGURABLE = {"head", "combiner", "augmenter", "sampler", "optimizer", "schedule", "listener"}
+CONFIGURABLE = {"head", "combiner", "augmenter", "kind", "sampler", "optimizer", "schedule", "listener"}

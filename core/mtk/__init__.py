@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Plan, Preparation, Progress, Result, Stop
     from mtk.head import Encoding, Head
     from mtk.host.registry import Registry
+    from mtk.kind import Kind
     from mtk.pipeline import run
     from mtk.registration import Registration
     from mtk.sampler import Sampler
@@ -36,6 +37,7 @@ _HOME = {
     "GradientCombiner": "mtk.combiner",
     "GramianCombiner": "mtk.combiner",
     "Head": "mtk.head",
+    "Kind": "mtk.kind",
     "LossCombiner": "mtk.combiner",
     "Plan": "mtk.events",
     "Preparation": "mtk.events",
@@ -65,6 +67,7 @@ __all__ = [
     "GradientCombiner",
     "GramianCombiner",
     "Head",
+    "Kind",
     "LossCombiner",
     "MtkError",
     "Plan",

@@ -19,6 +19,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 
+from mtk.kind import Level
+
 PairEncoding = Literal["joint", "separate", "both"]
 
 
@@ -46,18 +48,22 @@ class Head(nn.Module, ABC):
     `NAME:key=value`; annotate them, raise ValueError for a value that makes no sense. A head that has an option `dropout`
     gets the run's `--dropout` unless the user gives it one.
 
+    A head of the `level` "token" gives logits [batch, length, outputs], one row for each token of `first.tokens`, for the
+    kinds that ask something of every word; one of the level "text" is for all others.
+
     What padding holds must not change a logit: read `tokens` through `mask`.
     """
 
     pair_encoding: ClassVar[PairEncoding] = "separate"
+    level: ClassVar[Level] = "text"
 
     def __init__(self) -> None:
         super().__init__()
 
     @abstractmethod
     def forward(self, first: Encoding, *args: Any, **kwargs: Any) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
-        """Logits [batch, outputs]; or these and losses [] of the head's own by name, which are added to the task's loss
-        and logged.
+        """Logits [batch, outputs], or [batch, length, outputs] of the level "token"; or these and losses [] of the head's
+        own by name, which are added to the task's loss and logged.
 
         It is offered `first`, `second` and `joint`, each an Encoding or None, and `labels` [batch] in training, as the
         task's loss gets them, which are None in a prediction."""

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mtk.config import Precision, RunConfig, check, read_config
+from mtk.data.tasks_toml import read_layout
 from mtk.errors import UsageError
 from mtk.events import Preparation, Result
 from mtk.file_form import FileForm
+from mtk.host.kinds import Kinds
 from mtk.host.registry import PACKAGE, Registry
 from mtk.metrics import Metrics
 from mtk.plan import RunPlan, find_data, plan_run
@@ -122,7 +124,7 @@ def evaluate(
     The split is train, dev or test, or `dev-NAME` of a further development set. Rows and tasks that are not scored are said
     to the logger `mtk`.
     """
-    from mtk.data.tasks_toml import check_split, read_layout
+    from mtk.data.tasks_toml import check_split
     from mtk.engine.device import out_of_memory_explained
     from mtk.training import checkpoint
     from mtk.training.evaluation import evaluate_splits
@@ -130,10 +132,10 @@ def evaluate(
 
     config = check(read_config(Path(path) / "config.toml"))
     registry = Registry()
-    root = find_data(data or config.data, registry)
-    check_split(read_layout(root), split)
+    layout = read_layout(find_data(data or config.data, registry), Kinds(registry))
+    check_split(layout, split)
     model = checkpoint.load(path, device=device, precision=precision, registry=registry)
-    splits, notes = read_scored(model, root, split, bad_rows=bad_rows or config.bad_rows, seed=config.seed, form=form)
+    splits, notes = read_scored(model, layout, split, bad_rows=bad_rows or config.bad_rows, seed=config.seed, form=form)
     with out_of_memory_explained():
         tokens = {name: model.tokenize(name, chosen) for name, chosen in splits.items()}
         for note in notes + [f"{name}: {remark}" for name, read in tokens.items() for remark in read.remarks()]:

@@ -12,11 +12,12 @@ from typing import TypeVar
 import msgspec
 
 from mtk.config import BATCH_SIZE, PerTask, Precision, RunConfig
-from mtk.data.tasks_toml import TaskFiles, read_layout
+from mtk.data.tasks_toml import TaskSource, read_layout
 from mtk.errors import UsageError, nearest
 from mtk.files import is_directory
 from mtk.host.component import Component
-from mtk.host.contracts import Kind
+from mtk.host.contracts import PartKind
+from mtk.host.kinds import Kinds
 from mtk.host.part import Part
 from mtk.host.registry import PACKAGE, Registry
 from mtk.host.spec import Spec
@@ -27,8 +28,9 @@ T = TypeVar("T")
 
 # The study's best model: a convolution for one text, a perceptron on the joint embedding for two.
 HEAD_OF_ONE_TEXT, HEAD_OF_A_PAIR = f"{PACKAGE}/cnn", f"{PACKAGE}/concat-mlp"
+HEAD_OF_WORDS = f"{PACKAGE}/token-linear"
 
-SHARED: tuple[Kind, ...] = ("combiner", "sampler", "optimizer", "schedule")
+SHARED: tuple[PartKind, ...] = ("combiner", "sampler", "optimizer", "schedule")
 """The kinds of which a run has one part for all tasks. A configuration, and a plan, have it under this name."""
 
 
@@ -36,12 +38,15 @@ SHARED: tuple[Kind, ...] = ("combiner", "sampler", "optimizer", "schedule")
 class TaskPlan:
     """One task of a run."""
 
-    task: Task
-    files: TaskFiles
+    source: TaskSource
     head: Part
     augmenter: Part | None
     batch_size: int
     limit: int | None  # examples of each split
+
+    @property
+    def task(self) -> Task:
+        return self.source.task
 
 
 @dataclass(frozen=True)
@@ -82,25 +87,25 @@ class RunPlan:
 def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
     """Find every part that `config` names, and read its options. Raises UsageError for what does not exist or does not fit,
     DataError for a directory of tasks with anything wrong in it."""
-    layout = read_layout(find_data(config.data, registry))
+    layout = read_layout(find_data(config.data, registry), Kinds(registry))
     asked = _read_specs(config, list(layout))
     _check_names(config, asked, registry)
-    for files in layout.values():
-        files.check()
+    for source in layout.values():
+        source.files.check()
     sizes = _by_task("batch_size", config.batch_size, list(layout))
     limits = _by_task("limit", config.limit, list(layout))
     tasks = {}
-    for name, files in layout.items():
-        task, augmenter = files.task(name), asked.augmenters.get(name)
-        head = asked.heads.get(name) or Spec(HEAD_OF_A_PAIR if task.pair else HEAD_OF_ONE_TEXT)
+    for name, source in layout.items():
+        augmenter = asked.augmenters.get(name)
+        head = asked.heads.get(name) or Spec(_usual_head(source.task))
         tasks[name] = TaskPlan(
-            task=task,
-            files=files,
+            source=source,
             head=registry.part("head", head, {"dropout": str(config.dropout)}),
             augmenter=registry.part("augmenter", augmenter) if augmenter else None,
             batch_size=sizes.get(name, BATCH_SIZE),
             limit=limits.get(name),
         )
+        check_fit(tasks[name], registry)
     shared = {kind: registry.part(kind, spec) for kind, spec in asked.shared.items()}
     listeners = [registry.part("listener", spec) for spec in asked.listeners]
     encoder = find_encoder(config.encoder, registry)
@@ -133,6 +138,38 @@ def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
         listeners=listeners,
         notes=changed_versions(config.versions, complete.versions) + _twins(components, registry),
     )
+
+
+def _usual_head(task: Task) -> str:
+    if task.kind.level == "token":
+        return HEAD_OF_WORDS
+    return HEAD_OF_A_PAIR if task.pair else HEAD_OF_ONE_TEXT
+
+
+def check_fit(planned: TaskPlan, registry: Registry) -> None:
+    """Whether the parts of a task can do with each other. Raises UsageError."""
+    task, head = planned.task, planned.head
+    level = head.cls.level  # type: ignore[attr-defined]
+    if level != task.kind.level:
+        gives = {"text": "a whole text", "token": "each word"}
+        others = [c.name for c in registry.components if c.kind == "head" and _level_of(c) == task.kind.level]
+        raise UsageError(
+            f"Task '{task.name}' is {task.kind}, which asks for logits of {gives[task.kind.level]}, and the head "
+            f"'{head.text}' gives those of {gives[level]}. --head {task.name}= takes one of {', '.join(others)}."
+        )
+    if planned.augmenter and (task.kind.level == "token" or task.kind.candidates):
+        raise UsageError(
+            f"--augment {task.name}={planned.augmenter.text}: task '{task.name}' is {task.kind}, whose labels are those of "
+            f"single words or candidates, and a changed copy would not have the same."
+        )
+
+
+def _level_of(component: Component) -> str | None:
+    try:
+        level: str = component.load().level
+    except UsageError:  # broken, and said so where it is asked for
+        return None
+    return level
 
 
 def find_data(data: str, registry: Registry) -> Path:
@@ -172,7 +209,7 @@ def _by_task(field: str, setting: PerTask[T], tasks: list[str]) -> dict[str, T]:
     return {task: setting[key] for task in tasks for key in (task if task in setting else "*",) if key in setting}
 
 
-def _recorded(kind: Kind, name: str, registry: Registry) -> str:
+def _recorded(kind: PartKind, name: str, registry: Registry) -> str:
     """What a plugin offers, by its qualified name; a directory as it is found from anywhere; any other name as it is."""
     if registry.offers(kind, name):
         return registry.find(kind, name).qualified
@@ -185,17 +222,17 @@ class _Asked:
 
     heads: dict[str, Spec | None]  # by task, of those that it says something of
     augmenters: dict[str, Spec | None]
-    shared: dict[Kind, Spec]  # by the kind, of `SHARED`
+    shared: dict[PartKind, Spec]  # by the kind, of `SHARED`
     listeners: list[Spec]
-    named: list[tuple[Kind, str]]  # all names that stand there, also for a task that has another
+    named: list[tuple[PartKind, str]]  # all names that stand there, also for a task that has another
 
 
 def _read_specs(config: RunConfig, tasks: list[str]) -> _Asked:
     """Raises UsageError for a spec that is none, and for a task that there is not."""
     heads, augmenters = (_specs(setting) for setting in (config.heads, config.augment))
-    shared: dict[Kind, Spec] = {kind: Spec.parse(getattr(config, kind)) for kind in SHARED}
+    shared: dict[PartKind, Spec] = {kind: Spec.parse(getattr(config, kind)) for kind in SHARED}
     listeners = [Spec.parse(text) for text in dict.fromkeys(config.listen)]
-    by_kind: list[tuple[Kind, Iterable[Spec | None]]] = [
+    by_kind: list[tuple[PartKind, Iterable[Spec | None]]] = [
         ("head", heads.values() if isinstance(heads, dict) else [heads]),
         ("augmenter", augmenters.values() if isinstance(augmenters, dict) else [augmenters]),
         *((kind, [spec]) for kind, spec in shared.items()),

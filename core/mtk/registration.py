@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mtk.errors import UsageError
 from mtk.host.component import Component
-from mtk.host.contracts import Kind
+from mtk.host.contracts import PartKind
 
 
 class Registration:
@@ -29,6 +29,10 @@ class Registration:
     def augmenter(self, name: str, target: str, *, summary: str) -> None:
         """Offer the `mtk.Augmenter` at "module:Class" as `--augment NAME`."""
         self._add("augmenter", name, target, summary)
+
+    def kind(self, name: str, target: str, *, summary: str) -> None:
+        """Offer the `mtk.Kind` at "module:Class" as `kind = "NAME"` of a task in tasks.toml."""
+        self._add("kind", name, target, summary)
 
     def sampler(self, name: str, target: str, *, summary: str) -> None:
         """Offer the `mtk.Sampler` at "module:Class" as `--sampler NAME`."""
@@ -61,7 +65,7 @@ class Registration:
         """Offer the click command at "module:command" as `mtk NAME`. mtk's own commands keep their names."""
         self._add("command", name, target, summary)
 
-    def _add(self, kind: Kind, name: str, target: str, summary: str, hub_id: str = "") -> None:
+    def _add(self, kind: PartKind, name: str, target: str, summary: str, hub_id: str = "") -> None:
         if not all(isinstance(text, str) for text in (name, target, summary, hub_id)):
             raise UsageError(f"a {kind}'s name, target and summary are text, not {name!r}, {target!r} and {summary!r}")
         component = Component(kind, name, target, summary, *self._origin, hub_id)

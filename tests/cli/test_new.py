@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import mtk_cli.new
-from mtk.host.contracts import Kind
+from mtk.host.contracts import PartKind
 from mtk_cli import cli
 from mtk_cli.new import KINDS, TEMPLATES
 
@@ -75,7 +75,7 @@ def site(packages: dict[str, Path], tiny_encoder: Path, tmp_path_factory: pytest
 
 
 def test_there_is_one_for_every_kind_of_part() -> None:
-    assert set(KINDS) == set(get_args(Kind))
+    assert set(KINDS) == set(get_args(PartKind))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner
+from kinds import KINDS
 
 from mtk.data.tasks_toml import read_layout, read_task
 from mtk_cli import cli
@@ -50,8 +51,8 @@ def test_what_it_writes_describes_the_files(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "tasks.toml").read_text().strip() == printed.stdout.strip()
     (table,) = msgspec.toml.decode(printed.stdout).values()
     assert table | keys == table
-    for task, described in read_layout(tmp_path).items():
-        assert len(read_task(task, described).train) >= 1
+    for source in read_layout(tmp_path, KINDS).values():
+        assert len(read_task(source).train) >= 1
     again = CliRunner().invoke(cli, ["tasks", str(tmp_path), "--write"])
     assert again.exit_code == 2 and "exists already" in again.stderr
 

@@ -129,7 +129,7 @@ def test_nobody_parses_or_looks_anything_up_after_it(plan: Callable[..., RunPlan
     monkeypatch.setattr(Spec, "parse", refused)
     monkeypatch.setattr(Registry, "find", refused)
     monkeypatch.setattr(Registry, "part", refused)
-    data = {name: read_task(name, t.files, limit=t.limit) for name, t in planned.tasks.items()}
+    data = {name: read_task(t.source, limit=t.limit) for name, t in planned.tasks.items()}
     training = build_training(planned, data, augment(planned, data), torch.device("cpu"), lambda _: None)
     assert list(training.trainer.evaluations()) == [1]
     assert evaluate_splits(training.model, training.dev)[0].keys() == planned.tasks.keys()

@@ -8,10 +8,11 @@ from random import Random
 
 import pytest
 from building import REGISTRY
+from kinds import Binary, Classification
 from learnable import EXAMPLES, KINDS, make_task, split, train
 
 from mtk.data.augmentation import augment_split
-from mtk.task import Binary, Classification, Kind
+from mtk.kind import Kind
 
 HEADS = [c.name for c in REGISTRY.components if c.kind == "head"]
 COMBINERS = [c.name for c in REGISTRY.components if c.kind == "combiner" and c.plugin == "optimizers"]

@@ -8,7 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from mtk.data.split import Split
+from mtk.data.split import Split, is_missing
 from mtk.file_form import FileForm
 from mtk.task import Task
 
@@ -39,7 +39,7 @@ def _of_encoding(split: Split, form: FileForm) -> str | None:
     """Whether the encoding that was named is another one than the file's."""
     if form.encoding is None:
         return None
-    foreign = [text for column in split.texts for text in column if not text.isascii()]
+    foreign = [text for column in split.texts for text in column if isinstance(text, str) and not text.isascii()]
     if foreign and 2 * sum(_is_utf8(text, form.encoding) for text in foreign) > len(foreign):
         return f"it seems to be UTF-8, and is read as {form.encoding}"
     if count := sum(_C1.search(text) is not None for text in foreign):
@@ -56,7 +56,7 @@ def _is_utf8(text: str, encoding: str) -> bool:
 
 def _holds_rows(text: str, task: Task, form: FileForm) -> bool:
     """Whether a text of several lines looks like rows that a stray quote made one: tabs, or a label where lines meet."""
-    if "\n" not in text:
+    if not isinstance(text, str) or "\n" not in text:
         return False
     lines = text.split("\n")
     ends = [line.rpartition(mark)[2] for line in lines[:-1] for mark in ",;|" if mark in line]
@@ -65,11 +65,7 @@ def _holds_rows(text: str, task: Task, form: FileForm) -> bool:
 
 
 def _is_label(text: str, task: Task, form: FileForm) -> bool:
-    try:
-        task.kind.read_label(form.named(text))
-    except ValueError:
-        return False
-    return True
+    return form.named(text) in task.labels or (not task.labels and _is_score(text))
 
 
 def between(train: Split, others: Iterable[tuple[str, Split]], task: Task) -> list[str]:
@@ -81,9 +77,9 @@ def between(train: Split, others: Iterable[tuple[str, Split]], task: Task) -> li
         leaked = sum(texts in known for texts in zip(*split.texts, strict=True))
         if leaked:
             found.append(f"{leaked:,} of {len(split):,} {name} rows stand in the training rows too, word for word")
-        if not task.labels:
+        if not _has_classes(task):
             continue
-        unseen = Counter(label for label in split.labels or () if label not in classes and not math.isnan(label))
+        unseen = Counter(label for label in split.labels or () if label not in classes and not is_missing(label))
         if unseen:
             labels = ", ".join(str(task.kind.value(label)) for label in sorted(unseen)[:5])
             more = ", …" if len(unseen) > 5 else ""
@@ -95,11 +91,11 @@ def between(train: Split, others: Iterable[tuple[str, Split]], task: Task) -> li
 
 def unbalanced(split: Split, task: Task) -> list[str]:
     """Where nearly all of the rows have one label, what a model scores that knows no other."""
-    if not task.labels or len(split) < MANY_ROWS:
+    if not _has_classes(task) or len(split) < MANY_ROWS:
         return []
     label, count = Counter(split.labels or [math.nan]).most_common(1)[0]
     share = count / len(split)
-    if math.isnan(label) or not MOSTLY <= share < 1:
+    if is_missing(label) or not MOSTLY <= share < 1:
         return []
     value, source = task.kind.value(label), split.source.name
     return [f"{source}: {count:,} of {len(split):,} rows have the label {value}: who always says so is right in {share:.1%}"]
@@ -122,14 +118,15 @@ def of_labels(unknown: Mapping[str, int], task: Task) -> tuple[str, int]:
     return "", 0
 
 
-def same_label(text: str, labels: Iterable[str]) -> str:
-    """The label that differs from a text in nothing but how its accents are encoded, or the text."""
-    if text.isascii():
-        return text
-    composed = unicodedata.normalize("NFC", text)
-    return next((label for label in labels if unicodedata.normalize("NFC", label) == composed), text)
-
-
 def _folded(text: str) -> str:
     seen = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
     return " ".join(seen.casefold().split())
+
+
+def _has_classes(task: Task) -> bool:
+    """Whether an example has one label of several that have names."""
+    return bool(task.labels) and task.kind.level != "token" and not task.kind.candidates
+
+
+def _is_score(text: str) -> bool:
+    return re.fullmatch(r"[-+]?\d+(\.\d*)?", text) is not None

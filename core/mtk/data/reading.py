@@ -13,14 +13,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
+from mtk.calling.failures import FAILURES, call
 from mtk.data import doubts, formats
-from mtk.data.arrow_files import ClassLabel
+from mtk.data.fields import Text, check_count, label_of, texts_of
 from mtk.data.formats import Row, format_of, has, is_json, read_rows
-from mtk.data.split import Split
+from mtk.data.groups import grouped
+from mtk.data.split import Label, Split, is_missing
 from mtk.data.text_files import decoded, read_lines
-from mtk.errors import DataError
+from mtk.errors import DataError, MtkError
 from mtk.file_form import FileForm
-from mtk.task import Regression, Task
+from mtk.task import Task
 
 BadRows: TypeAlias = Literal["error", "skip"]
 
@@ -53,10 +55,10 @@ def read_split(
     """
     paths = [path] if isinstance(path, Path) else list(path)
     form = (form or FileForm()).over(task.form)
-    needed = [*task.text, task.label] if labelled else task.text
+    needed = [*task.columns_of_text, *(task.columns_of_label if labelled else ()), *([task.group] if task.group else ())]
     rows = chain.from_iterable(((p, *row) for row in read_rows(p, form, needed)) for p in paths)
     reading = _Reading(task, form, "all" if labelled else "some")
-    for number, (source, line, fields) in enumerate(rows):
+    for number, (source, line, fields) in enumerate(grouped(rows, task)):
         reading.take(number, f"{source}:{line}", fields)
     source = paths[0] if len(paths) == 1 else paths[0].parent / ", ".join(p.name for p in paths)
     return reading.split(source, bad_rows)
@@ -78,8 +80,8 @@ def read_texts(source: Path, task: Task, form: FileForm | None = None) -> Split:
         if not _is_like_its_files(first, task):
             return _predicted(_plain(lines, task, source), source, task, form)
         separator = task.separator or ","
-        return _predicted(formats.delimited(lines, source, separator, task.text, form), source, task, form)
-    return _predicted(read_rows(source, form, task.text), source, task, form)
+        return _predicted(formats.delimited(lines, source, separator, task.columns_of_text, form), source, task, form)
+    return _predicted(read_rows(source, form, task.columns_of_text), source, task, form)
 
 
 def parse_lines(lines: Iterable[str], task: Task, source: Path) -> Split:
@@ -101,7 +103,7 @@ def parse_stream(stream: BinaryIO, task: Task, source: Path, form: FileForm | No
     if not form.separator and not form.columns:
         return parse_lines(lines, task, source)
     try:
-        rows = formats.delimited(lines, source, form.separator or ",", task.text, form)
+        rows = formats.delimited(lines, source, form.separator or ",", task.columns_of_text, form)
         return _predicted(rows, source, task, form)
     except UnicodeDecodeError as error:
         raise DataError(f"{source}: this is not {error.encoding}: {error.reason}. `--encoding` names another.") from None
@@ -109,7 +111,7 @@ def parse_stream(stream: BinaryIO, task: Task, source: Path, form: FileForm | No
 
 def _predicted(rows: Iterable[Row], source: Path, task: Task, form: FileForm) -> Split:
     reading = _Reading(task, form, "none")
-    for number, (line, fields) in enumerate(rows):
+    for number, (_, line, fields) in enumerate(grouped(((source, *row) for row in rows), task)):
         reading.take(number, f"{source}:{line}", fields)
     return reading.split(source, "predict")
 
@@ -123,8 +125,8 @@ class _Reading:
     labels: Literal["all", "some", "none"]  # which rows must have a label: all; those that have one; or none is read
     rows: int = 0
     ids: list[str] = field(default_factory=list)
-    texts: tuple[list[str], ...] = ()
-    values: list[float] = field(default_factory=list)
+    texts: tuple[list[Text], ...] = ()
+    values: list[Label] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     unlabelled: int = 0
     numbered: int = 0  # rows without the id that the task has
@@ -139,15 +141,16 @@ class _Reading:
         try:
             if isinstance(fields, str):
                 raise ValueError(fields)
-            texts = [formats.field(fields, column, str) for column in task.text]
-            value = self._label(fields)
-            named = task.id is not None and (has(fields, task.id))
-            row_id = formats.field(fields, task.id, str, int) if named and task.id else str(number)
+            texts = texts_of(fields, task)
+            value = self._label(fields, texts)
+            identity = task.group or task.id
+            named = identity is not None and has(fields, identity)
+            row_id = formats.field(fields, identity, str, int) if named and identity else str(number)
         except ValueError as reason:
             self.skipped.append(f"{where}: {reason}")
             return
-        self.numbered += task.id is not None and not named
-        if self.labels == "all" and math.isnan(value):
+        self.numbered += identity is not None and not named
+        if self.labels == "all" and is_missing(value):
             self.unlabelled += 1
             return
         self.ids.append(row_id)
@@ -155,30 +158,34 @@ class _Reading:
         for column, text in zip(self.texts, texts, strict=True):
             column.append(text)
 
-    def _label(self, fields: Mapping[str, Any]) -> float:
-        column, labels = self.task.label, self.task.labels
-        if self.labels == "none":
+    def _label(self, fields: Mapping[str, Any], texts: list[Text]) -> Label:
+        if self.labels == "none" or (self.labels == "some" and not self._has_label(fields)):
             return math.nan
-        if self.labels == "some" and not has(fields, column):
+        label = label_of(fields, self.task, self.form)
+        if label is None:
             return math.nan
-        value = formats.find(fields, column)
-        if isinstance(value, ClassLabel) and value.name in labels:
-            return float(labels.index(value.name))
+        value = self._number(label)
+        check_count(value, texts, self.task)
+        return value
+
+    def _has_label(self, fields: Mapping[str, Any]) -> bool:
+        return not all(formats.blank(formats.find(fields, column)) for column in self.task.columns_of_label)
+
+    def _number(self, label: str | list[str]) -> Label:
+        """A label as the kind reads it. Raises ValueError, and UsageError where the kind breaks its promise."""
+        kind = self.task.kind
         try:
-            text = doubts.same_label(formats.field(fields, column, str, int, float), labels)
+            value = kind.read_label(label)
         except ValueError:
-            empty = has(fields, column) and formats.blank(formats.find(fields, column))
-            if empty and (self.labels == "some" or "" in (self.form.unlabelled or ())):
-                return math.nan
-            raise
-        if self.form.is_unlabelled(text):
-            return math.nan
-        try:
-            return self.task.kind.read_label(self.form.named(text))
-        except ValueError:
+            text = label if isinstance(label, str) else " ".join(label)
             if text in self.unknown or len(self.unknown) < 1000:
                 self.unknown[text] += 1
             raise
+        except MtkError:
+            raise
+        except FAILURES:
+            value = call(kind, "read_label", on=f" on {label!r}", label=label)  # again, for the error that names it
+        return float(value) if isinstance(value, float | int) else tuple(value)
 
     def split(self, source: Path, bad_rows: Literal["error", "skip", "predict"]) -> Split:
         """The split. Raises DataError for what may not be left out."""
@@ -194,7 +201,7 @@ class _Reading:
             )
         if not self.ids:
             raise DataError(f"{source}: there is not one row in it. Look whether this is the right file.")
-        labels = None if all(map(math.isnan, self.values)) else self.values
+        labels = None if all(map(is_missing, self.values)) else self.values
         split = Split(self.ids, self.texts, labels, source, self.skipped, self._notes(source, labels))
         split.notes.extend(doubts.of_rows(split, self.task, self.form))
         return split
@@ -231,7 +238,7 @@ class _Reading:
 
     def _hint(self) -> str:
         said, _ = doubts.of_labels(self.unknown, self.task)
-        if said or not self.unknown or isinstance(self.task.kind, Regression):
+        if said or not self.unknown or not self.task.labels:
             return said
         if self._is_signed():
             return 'The file\'s labels are -1 and 1, and the task\'s 0 and 1: name them, `labels = ["-1", "1"]`.'
@@ -246,13 +253,13 @@ class _Reading:
             return f'If it stands for no label, say so: `unlabelled = ["{label}"]`.'
         return ""
 
-    def _notes(self, source: Path, labels: list[float] | None) -> list[str]:
+    def _notes(self, source: Path, labels: list[Label] | None) -> list[str]:
         notes = []
         if self.unlabelled:
             notes.append(f"{source.name}: {self.unlabelled:,} of {self.rows:,} rows have no label and are left out")
         if self.numbered and self.labels == "all":
             notes.append(f"{source.name}: {self.numbered:,} rows have no '{self.task.id}' and are numbered")
-        known = [label for label in labels or () if not math.isnan(label)]
+        known = [label for label in labels or () if not is_missing(label)]
         if len(known) == 1 and self.labels == "all":
             notes.append(f"{source.name}: there is one row in it")
         elif len(known) > 1 and len(set(known)) == 1:
@@ -260,9 +267,9 @@ class _Reading:
         return notes
 
 
-def one_value(source: Path, task: Task, label: float) -> str:
+def one_value(source: Path, task: Task, label: Label) -> str:
     """What is said of a split that has one label alone."""
-    value = task.kind.value(label)
+    value = task.kind.written(task.kind.value(label))
     return f"{source.name}: every row has the label {value}; there is nothing to learn from it or to score"
 
 
@@ -276,7 +283,7 @@ def _index_of(labels: Iterable[str]) -> set[int]:
 def _is_header(line: str, task: Task, separator: str) -> bool:
     """Whether a line names the columns of the task's texts, and more."""
     fields = [name.strip().strip('"') for name in line.split(separator)]
-    return len(fields) > 1 and set(task.text) <= {*fields}
+    return len(fields) > 1 and set(task.columns_of_text) <= {*fields}
 
 
 def _is_like_its_files(line: str, task: Task) -> bool:
@@ -290,13 +297,29 @@ def _plain(lines: Iterable[str], task: Task, source: Path) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
         if number == 1:
             _refuse_tables(line, task, source)
-        texts = line.split("\t") if task.pair else [line]
+        texts = line.split("\t") if task.pair or task.kind.candidates else [line]
         if not line.strip():
             yield number, "the line is blank"
+        elif task.kind.candidates:
+            yield number, _with_candidates(texts, task)
         elif len(texts) != len(task.text):
             yield number, f"there are {len(texts) - 1} tabs where one stands between two texts"
         else:
-            yield number, dict(zip(task.text, texts, strict=True))
+            yield number, dict(zip(task.columns_of_text, texts, strict=True))
+
+
+def _with_candidates(texts: list[str], task: Task) -> dict[str, Any] | str:
+    """The fields of a line with the example's own text, if it has one, and its candidates, a tab between any two."""
+    own = len(task.text) - 1
+    if len(texts) < own + 1:
+        return "there is no tab between the text and its candidates"
+    listed = next((column for column in task.text if not isinstance(column, str)), task.text[-1])
+    others = [column for column in task.columns_of_text if column != listed and column not in listed][:own]
+    if isinstance(listed, str):
+        return {**dict(zip(others, texts, strict=False)), listed: texts[own:]}
+    if len(listed) != len(texts) - own:
+        return f"there are {len(texts) - own} candidates, and the task has {len(listed)}"
+    return dict(zip([*others, *listed], texts, strict=True))
 
 
 def _refuse_tables(line: str, task: Task, source: Path) -> None:

@@ -7,8 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
+from typing import Any, TypeAlias
 
 from mtk.task import Task
+
+Label: TypeAlias = float | tuple[float, ...]
+"""One number, or one for each word, candidate or label; NaN where there is none."""
+
+
+def is_missing(label: Label) -> bool:
+    """Whether it stands for no label."""
+    return isinstance(label, float) and math.isnan(label)
 
 
 @dataclass(frozen=True)
@@ -16,8 +25,10 @@ class Split:
     """Examples as columns of equal length."""
 
     ids: list[str]
-    texts: tuple[list[str], ...]  # one list, or two for pairs: texts[0][i] and texts[1][i] belong together
-    labels: list[float] | None  # NaN for a row without one; None where no row has one
+    texts: tuple[list[Any], ...]
+    """One list, or two for pairs: texts[0][i] and texts[1][i] belong together. Each has texts; that of candidates, tuples of
+    texts."""
+    labels: list[Label] | None  # NaN for a row without one; None where no row has one
     source: Path
     skipped: list[str] = field(default_factory=list)  # "file:line: reason", a line for each bad row left out
     notes: list[str] = field(default_factory=list)  # what else somebody should know of how it was read
@@ -58,7 +69,7 @@ class Split:
 
     def labelled(self) -> Split | None:
         """The examples with a label, and a note on the others; None if there is none."""
-        kept = [i for i, label in enumerate(self.labels or ()) if not math.isnan(label)]
+        kept = [i for i, label in enumerate(self.labels or ()) if not is_missing(label)]
         if not kept:
             return None
         if len(kept) == len(self):

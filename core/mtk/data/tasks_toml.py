@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from glob import escape, glob
 from pathlib import Path
 from random import Random
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -18,7 +19,8 @@ from mtk.data.split import Split, TaskData
 from mtk.errors import DataError, UsageError, nearest
 from mtk.file_form import KEYS, FileForm
 from mtk.files import read_file
-from mtk.task import Binary, Classification, Kind, Regression, Task
+from mtk.kind import Kind
+from mtk.task import Task
 
 SplitName: TypeAlias = str
 """train, dev or test; or dev-NAME and test-NAME, of a further set of that name."""
@@ -31,12 +33,7 @@ LARGEST_TOML = 4_000_000  # bytes
 LONGEST_NAME = 100  # letters of a task's name, of which names of files are made
 
 _CS224N = Path(__file__).parent / "cs224n.toml"
-_TAKES = {
-    "classification": 'either `classes = 3` (for the labels 0, 1 and 2) or `labels = ["a", "b", "c"]`',
-    "binary": 'nothing (for the labels 0 and 1) or `labels = ["no", "yes"]`',
-    "regression": "`range = [0, 5]`, the lowest score and the highest",
-}
-
+Columns: TypeAlias = str | Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=MOST_CLASSES)]
 
 File: TypeAlias = str | Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 """One name, or a list of them; * stands for anything in a name. Relative to the directory."""
@@ -51,13 +48,16 @@ class SplitFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True
 class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A task as its table in `tasks.toml` has it: what it is, which files it is in, and what those are like."""
 
-    kind: Literal["classification", "binary", "regression"]
+    kind: Annotated[str, msgspec.Meta(min_length=1)]
     classes: Annotated[int, msgspec.Meta(ge=2, le=MOST_CLASSES)] | None = None
     labels: Annotated[tuple[str, ...], msgspec.Meta(min_length=2, max_length=MOST_CLASSES)] | None = None
     range: tuple[float, float] | None = None
-    text: str | Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=2)]
-    label: str
+    score: str | None = None
+    weight: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    text: str | Annotated[tuple[Columns, ...], msgspec.Meta(min_length=1, max_length=2)]
+    label: Columns
     id: str | None = None
+    group: str | None = None
     prediction: str | None = None
     train: File | SplitFiles
     dev: File | SplitFiles | float  # or a share of the training files
@@ -65,13 +65,22 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
     decides: str | None = None  # which of several development sets is `dev`: by its score the best model is kept
     further: dict[SplitName, File | SplitFiles] = msgspec.field(default_factory=dict)  # beside `dev` and `test`
     root: Path = Path()  # where the files are; a table does not say it
+    options: Mapping[str, Any] = {}  # of its kind: further keys of the table
     layout: str | None = None  # what the files were taken for, where no tasks.toml says what they are
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if isinstance(self.dev, float | int) and not 0 < self.dev < 1:
             raise ValueError("a number as `dev` is a share of the training rows, more than 0 and less than 1")
-        self.task("")  # so that what makes no task is refused while it is decoded
+        labels = self.labels or ()
+        if len({label for label in labels if label == label.strip() != ""}) < len(labels):
+            raise ValueError("two of `labels` are equal, or one is empty or has white space around it")
+        if self.classes is not None and self.labels is not None:
+            raise ValueError("`classes` names the labels 0, 1, 2 …, and `labels` names others: one of the two is enough")
+        if self.range is not None and not -math.inf < self.range[0] < self.range[1] < math.inf:
+            raise ValueError("`range` is the lowest score and the highest, `[0, 5]`")
+        if not math.isfinite(self.weight):
+            raise ValueError("`weight` is a number by which the task's loss is multiplied")
 
     @property
     def splits(self) -> list[SplitName]:
@@ -116,30 +125,10 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
             for split in self.splits:
                 self.paths(split)
         except DataError as error:
-            raise self._explained(error) from None
+            raise self.explained(error) from None
 
-    def read(self, name: str, split: SplitName, *, bad_rows: BadRows, seed: int, form: FileForm | None = None) -> Split:
-        """One split, as its own files have it, or its part of the training files; `form` comes before what the table says.
-        Raises DataError."""
-        files = self.files(split)
-        of_train = split == "train" or isinstance(files, float | int)
-        if of_train:
-            files = self.train
-        form = (form or FileForm()).over(files.form if isinstance(files, SplitFiles) else FileForm())
-        try:
-            labelled = not split.startswith("test")
-            read = read_split(self.paths(split), self.task(name), labelled=labelled, bad_rows=bad_rows, form=form)
-        except DataError as error:
-            raise self._explained(error) from None
-        if not (of_train and isinstance(self.dev, float | int)):
-            return read
-        if len(read) < 2:
-            raise DataError(f"{read.source}: one row cannot be shared between training and development.")
-        train, dev = read.share(self.dev, Random(f"{seed} {name} dev"))
-        return train if split == "train" else dev
-
-    def _explained(self, error: DataError) -> DataError:
-        """The same, with what the files were taken for."""
+    def explained(self, error: DataError) -> DataError:
+        """A mistake in a file, with what the files were taken for."""
         if self.layout is None:
             return error
         return DataError(
@@ -147,90 +136,147 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
             f"others, describe them in one. `mtk tasks {self.root}` begins it."
         )
 
-    def task(self, name: str) -> Task:
-        """The task that the entry describes. Raises ValueError."""
+    def describe(self, name: str, kinds: Kinds) -> Task:
+        """The task that the entry describes. Raises ValueError, and UsageError for a kind that cannot be had."""
         text = (self.text,) if isinstance(self.text, str) else self.text
-        if len({*text, self.label}) <= len(text):
-            raise ValueError(f"`text` and `label` name a column twice: {', '.join((*text, self.label))}")
-        if self.id == self.label:
-            raise ValueError(f"`id` and `label` name one column: {self.label}")
-        same = {key: getattr(self, key) for key in ("label", "id", "prediction", *KEYS)}
-        kind = self._kind()
+        same = {key: getattr(self, key) for key in ("label", "id", "group", "prediction", "score", "weight", *KEYS)}
+        labels = self.labels if self.classes is None else tuple(str(label) for label in range(self.classes))
+        kind = kinds.make(self.kind, labels, self.range, self.options)
+        task = Task(name=name, kind=kind, text=text, **same)
+        columns = (*task.columns_of_text, *task.columns_of_label)
+        if len({*columns}) < len(columns):
+            raise ValueError(f"`text` and `label` name a column twice: {', '.join(columns)}")
+        if self.id is not None and self.id in task.columns_of_label:
+            raise ValueError(f"`id` and `label` name one column: {self.id}")
+        for label in task.labels:
+            if label in (self.unlabelled or ()):
+                raise ValueError(f"'{label}' is a label of the task, and cannot stand for none: it is in `unlabelled`")
         for label in (self.map or {}).values():
             try:
                 kind.read_label(label)
             except ValueError as reason:
                 raise ValueError(f"`map` leads to a label that the task has not: {reason}") from None
-        task = Task(name=name, kind=kind, text=text, **same)
-        for label in task.labels:
-            if label in (self.unlabelled or ()):
-                raise ValueError(f"'{label}' is a label of the task, and cannot stand for none: it is in `unlabelled`")
+        if self.score is not None and self.score not in kind.metric_names:
+            raise ValueError(f"`score` names no metric of {kind}: '{self.score}'. {nearest(self.score, kind.metric_names)}")
+        _check_columns(task)
         return task
 
-    def _kind(self) -> Kind:
-        labels = self.labels or ()
-        if len({label for label in labels if label == label.strip() != ""}) < len(labels):
-            raise ValueError("two of `labels` are equal, or one is empty or has white space around it")
-        match self.kind, self.classes, self.labels, self.range:
-            case "classification", int(classes), None, None:
-                return Classification(tuple(str(label) for label in range(classes)))
-            case "classification", None, tuple(), None:
-                return Classification(labels)
-            case "binary", None, None, None:
-                return Binary()
-            case "binary", None, (no, yes), None:
-                return Binary((no, yes))
-            case "regression", None, None, (low, high) if -math.inf < low < high < math.inf:
-                return Regression(low, high)
-        given = [f"`{key}`" for key in ("classes", "labels", "range") if getattr(self, key) is not None]
-        raise ValueError(f'`kind = "{self.kind}"` takes {_TAKES[self.kind]}, not {" and ".join(given) or "nothing"}')
+
+def _check_columns(task: Task) -> None:
+    """Whether the columns are what the kind asks for. Raises ValueError."""
+    kind, lists = task.kind, [column for column in task.text if not isinstance(column, str)]
+    if kind.level == "token" and (task.pair or lists):
+        raise ValueError(f"`text` is the one column whose words {kind} labels")
+    if not kind.candidates and (lists or task.group):
+        raise ValueError(f"{kind} has no candidates, so `text` is a column, or two, and there is no `group`")
+    if len(lists) > 1 or (lists and task.group):
+        raise ValueError("the candidates stand in the columns of one list, or in the rows of one `group`")
 
 
 _SPLIT_KEYS = SplitFiles.__struct_fields__
-_KEYS = [key for key in TaskFiles.__struct_fields__ if key not in ("further", "root", "layout")]
+_KEYS = [key for key in TaskFiles.__struct_fields__ if key not in ("further", "root", "layout", "options")]
 
 
-def read_layout(root: Path) -> dict[str, TaskFiles]:
-    """The tasks of a corpus by name, in its order, none of their files read. `root` is a directory with a `tasks.toml`, or
-    one in the CS224N layout with the files of at least one of its tasks. Raises DataError for one with anything wrong in
-    it."""
+class Kinds(Protocol):
+    """Makes kinds; the plugin host does."""
+
+    def keys(self, name: str) -> list[str]:
+        """The further keys of a table of this kind. Raises UsageError for an unknown one."""
+
+    def make(
+        self,
+        name: str,
+        labels: tuple[str, ...] | None = None,
+        range: tuple[float, float] | None = None,
+        options: Mapping[str, Any] = ...,
+    ) -> Kind:
+        """The kind of this name. Raises UsageError."""
+
+
+@dataclass(frozen=True)
+class TaskSource:
+    """A task, and where its rows come from."""
+
+    task: Task
+    files: TaskFiles
+
+    def read(self, split: SplitName, *, bad_rows: BadRows, seed: int, form: FileForm | None = None) -> Split:
+        """One split, as its own files have it, or its part of the training files; `form` comes before what the table says.
+        Raises DataError."""
+        files, name = self.files.files(split), self.task.name
+        of_train = split == "train" or isinstance(files, float | int)
+        if of_train:
+            files = self.files.train
+        form = (form or FileForm()).over(files.form if isinstance(files, SplitFiles) else FileForm())
+        try:
+            labelled = not split.startswith("test")
+            read = read_split(self.files.paths(split), self.task, labelled=labelled, bad_rows=bad_rows, form=form)
+        except DataError as error:
+            raise self.files.explained(error) from None
+        share = self.files.dev
+        if not (of_train and isinstance(share, float | int)):
+            return read
+        if len(read) < 2:
+            raise DataError(f"{read.source}: one row cannot be shared between training and development.")
+        train, dev = read.share(share, Random(f"{seed} {name} dev"))
+        return train if split == "train" else dev
+
+
+def read_layout(root: Path, kinds: Kinds) -> dict[str, TaskSource]:
+    """The tasks of a corpus by name, in its order, none of their files read; their kinds are made by `kinds`. `root` is a
+    directory with a `tasks.toml`, or one in the CS224N layout with the files of at least one of its tasks. Raises
+    DataError for one with anything wrong in it."""
     try:
-        return {name: msgspec.structs.replace(files, root=root) for name, files in _entries(root).items()}
+        return {name: _described(name, files, root, kinds) for name, files in _read_entries(root).items()}
     except OSError as error:
         raise DataError(f"{error.filename}: it cannot be read: {error.strerror}.") from None
 
 
-def check_split(layout: Mapping[str, TaskFiles], split: SplitName) -> None:
+def check_split(layout: Mapping[str, TaskSource], split: SplitName) -> None:
     """Raises UsageError for a split that no task has."""
-    known = list(dict.fromkeys([*SPLITS, *(name for files in layout.values() for name in files.further)]))
+    known = list(dict.fromkeys([*SPLITS, *(name for source in layout.values() for name in source.files.further)]))
     if split not in known:
         raise UsageError(f"--split: no task has a split '{split}'. {nearest(split, known)}")
 
 
-def read_task(
-    name: str, files: TaskFiles, *, bad_rows: BadRows = "error", limit: int | None = None, seed: int = 0
-) -> TaskData:
+def read_task(source: TaskSource, *, bad_rows: BadRows = "error", limit: int | None = None, seed: int = 0) -> TaskData:
     """A task with its splits, each cut to `limit` examples at random; `bad_rows` is as `read_split` has it, and `seed`
     decides what is drawn. Raises DataError."""
-    splits, drawn = {}, []
-    for split in files.splits:
-        read = files.read(name, split, bad_rows=bad_rows, seed=seed)
-        splits[split] = read.sample(limit, Random(f"{seed} {name} {split} limit"))
+    splits, drawn, task = {}, [], source.task
+    for split in source.files.splits:
+        read = source.read(split, bad_rows=bad_rows, seed=seed)
+        splits[split] = read.sample(limit, Random(f"{seed} {task.name} {split} limit"))
         if len(splits[split]) < len(read):
             drawn.append(f"{limit:,} of {len(read):,} {split}")
     if drawn:
         splits["train"].notes.append(f"{', '.join(drawn)} rows at random, as --limit asks")
-    task = files.task(name)
     others = [(split, read) for split, read in splits.items() if split != "train"]
     splits["train"].notes.extend(doubts.between(splits["train"], others, task) + doubts.unbalanced(splits["dev"], task))
-    further = {split: splits[split] for split in files.further}
+    further = {split: splits[split] for split in source.files.further}
     if further:
         counts = ", ".join(f"{split} ({len(read):,} rows)" for split, read in further.items())
         splits["train"].notes.append(f"beside dev, which decides what is kept, there is {counts}")
     return TaskData(task, splits["train"], splits["dev"], splits.get("test"), further)
 
 
-def _entries(root: Path) -> dict[str, TaskFiles]:
+def _described(name: str, files: TaskFiles, root: Path, kinds: Kinds) -> TaskSource:
+    files = msgspec.structs.replace(files, root=root)
+    where = f"{root / 'tasks.toml'}: in [{name}]"
+    try:
+        known = kinds.keys(files.kind)
+    except UsageError as error:
+        raise DataError(f"{where}: {error} - at `kind`") from None
+    for key in files.options:
+        if key not in known:
+            shown = key[:LONGEST_NAME]
+            raise DataError(f"{where}: there is no key '{shown}'. {nearest(shown, [*_KEYS, *known])}")
+    try:
+        return TaskSource(files.describe(name, kinds), files)
+    except (ValueError, UsageError) as error:
+        raise DataError(f"{where}: {str(error).rstrip('.')}.") from None
+
+
+def _read_entries(root: Path) -> dict[str, TaskFiles]:
     if _exists(root / "tasks.toml"):
         tables = _read_tables(root / "tasks.toml")
         included = _included(root, tables.pop("include")) if isinstance(tables.get("include"), str) else {}
@@ -300,9 +346,9 @@ def _entry(name: str, table: Any, path: Path) -> TaskFiles:
     where = f"{path}: in [{shown}]"
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or len(name) > LONGEST_NAME:
         raise DataError(f"{where}: the name of a task is made of letters, digits, _ and -, at most {LONGEST_NAME} of them.")
-    for key in table if isinstance(table, dict) else ():
-        if key not in _KEYS:
-            raise DataError(f"{where}: there is no key '{key[:LONGEST_NAME]}'. {nearest(key[:LONGEST_NAME], _KEYS)}")
+    if isinstance(table, dict) and isinstance(table.get("kind"), str):
+        options = {key: value for key, value in table.items() if key not in _KEYS}
+        table = {**{key: value for key, value in table.items() if key in _KEYS}, "options": options}
     if isinstance(table, dict) and "dev" not in table:
         raise DataError(
             f"{where}: `dev` is missing: the files of the development set, or a share of the training rows to put aside, "

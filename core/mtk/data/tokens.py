@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,16 @@ import tokenizers
 import torch
 import transformers
 from torch import Tensor
+from torch.nn.functional import pad
 
-from mtk.data.split import Split
+from mtk.data.split import Label, Split
 from mtk.data.token_cache import kept
+from mtk.errors import UsageError
 from mtk.head import PairEncoding
 
 FEWEST_KEPT = 500  # texts: fewer are made in some 0.02 s, and every prediction of a few texts would leave a file
 _AT_ONCE = 10_000  # texts, between which what the tokenizer says of them beside their ids is let go
-_LENGTHS, _UNCUT = "row_lengths", "uncut_lengths"  # beside the names of the tokenizer's outputs
+_LENGTHS, _UNCUT, _WORDS = "row_lengths", "uncut_lengths", "word_starts"  # beside the names of the tokenizer's outputs
 
 
 Inputs = dict[str, Tensor]
@@ -40,8 +42,11 @@ class Batch:
     """Some examples of one task."""
 
     readings: tuple[Reading, ...]  # one; or two, where a pair is read separately and jointly, in this order
-    labels: Tensor  # [examples]; NaN where there is none
+    labels: Tensor  # [examples], or a number for each label, candidate or token [examples, m]; NaN where there is none
     tokens: int  # without padding
+    places: Tensor | None = None
+    """[examples, m]: of candidates, the row of the readings that each is in; of words, which word begins at each token; -1
+    where there is none."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -51,9 +56,18 @@ class Sequences:
     """Token ids of sequences of any length, end to end in one flat tensor on a device. `lengths` stays on the host, so that
     cutting a batch waits for no device."""
 
-    def __init__(self, columns: Sequence[Sequence[str]], tokenizer: Any, max_length: int, device: torch.device) -> None:
-        tokens = tokenize(columns, tokenizer, max_length)
+    def __init__(
+        self,
+        columns: Sequence[Sequence[str]],
+        tokenizer: Any,
+        max_length: int,
+        device: torch.device,
+        *,
+        words: bool = False,
+    ) -> None:
+        tokens = tokenize(columns, tokenizer, max_length, words=words)
         lengths, self.uncut_lengths = tokens.pop(_LENGTHS).long(), tokens.pop(_UNCUT)
+        self._words = tokens.pop(_WORDS).to(device) if words else None
         self.lengths: list[int] = lengths.tolist()
         self.unread = _unread(tokens["input_ids"], lengths, tokenizer)
         self._max_length = max_length
@@ -70,41 +84,64 @@ class Sequences:
     def inputs(self, rows: Sequence[int], multiple: int) -> Inputs:
         """The sequences of these numbers, padded to the longest of them, and on to a `multiple` of tokens where the longest
         allowed is not reached before."""
-        device = self._lengths.device
-        index = torch.tensor(rows, pin_memory=device.type == "cuda").to(device, non_blocking=True)
-        length = max(self.lengths[row] for row in rows)
-        positions = torch.arange(max(length, min(-(-length // multiple) * multiple, self._max_length)), device=device)
-        mask = positions < self._lengths[index].unsqueeze(1)
-        cells = torch.where(mask, self._starts[index].unsqueeze(1) + positions, 0)
+        cells, mask = self._cells(rows, multiple)
         inputs = {name: torch.where(mask, flat[cells], self._pad[name]).long() for name, flat in self._flat.items()}
         inputs["attention_mask"] = mask.long()
         return inputs
 
+    def words(self, rows: Sequence[int], multiple: int) -> Tensor | None:
+        """Which word begins at each token of these sequences [sequences, length]; -1 where none does."""
+        if self._words is None:
+            return None
+        cells, mask = self._cells(rows, multiple)
+        return torch.where(mask, self._words[cells], -1).long()
+
+    def _cells(self, rows: Sequence[int], multiple: int) -> tuple[Tensor, Tensor]:
+        """Where the tokens of these sequences are in what is flat [sequences, length], and where there are any."""
+        index = on_device(rows, self._lengths.device)
+        length = max(self.lengths[row] for row in rows)
+        padded = max(length, min(-(-length // multiple) * multiple, self._max_length))
+        positions = torch.arange(padded, device=self._lengths.device)
+        mask = positions < self._lengths[index].unsqueeze(1)
+        return torch.where(mask, self._starts[index].unsqueeze(1) + positions, 0), mask
+
 
 class TokenizedSplit:
     """A split as token ids on a device, read as a task's head wants it: the text, or both texts of a pair as one sequence
-    (`joint`), or each by itself (`separate`), or in both ways (`both`).
+    (`joint`), or each by itself (`separate`), or in both ways (`both`). With `words`, which word begins where is known too.
 
-    Read separately, sequence i of n examples is the first text of example i, and sequence n + i its second text.
+    The sequences of example i are neighbours: one, or one for each of its candidates. Read separately, all first texts come
+    before all second texts.
     """
 
     def __init__(
-        self, split: Split, tokenizer: Any, *, pair_encoding: PairEncoding, max_length: int, device: torch.device
+        self,
+        split: Split,
+        tokenizer: Any,
+        *,
+        pair_encoding: PairEncoding,
+        max_length: int,
+        device: torch.device,
+        words: bool = False,
     ) -> None:
-        apart = ([text for texts in split.texts for text in texts],)
+        self._candidates, texts = _one_by_one(split)
+        apart = ([text for column in texts for text in column],)
         ways: dict[PairEncoding, list[tuple[list[str], ...]]]
-        ways = {"joint": [split.texts], "separate": [apart], "both": [apart, split.texts]}
-        columns = ways[pair_encoding] if len(split.texts) == 2 else [split.texts]
+        ways = {"joint": [texts], "separate": [apart], "both": [apart, texts]}
+        columns = ways[pair_encoding] if len(texts) == 2 else [texts]
         self.ids = split.ids
         self.max_length = max_length
         self.source = split.source
-        self.readings = [Sequences(texts, tokenizer, max_length, device) for texts in columns]
-        self._counts = [len(reading.lengths) // max(1, len(split)) for reading in self.readings]
-        labels = split.labels if split.labels is not None else [float("nan")] * len(split)
-        self.labels = torch.tensor(labels, dtype=torch.float32, device=device)
-        self.exact_labels = torch.tensor(labels, dtype=torch.float64)  # on the host, as the file has them: for metrics
-        count = len(split)
-        self.lengths = [max(max(r.lengths[i::count]) for r in self.readings) for i in range(count)]
+        self.readings = [Sequences(column, tokenizer, max_length, device, words=words) for column in columns]
+        self._rows = len(texts[0])  # sequences of one column
+        self._counts = [len(reading.lengths) // max(1, self._rows) for reading in self.readings]
+        self.items = [len(text.split()) for text in texts[0]] if words else self._candidates
+        """How many words, or candidates, each example has; None where it is one thing."""
+        self.exact_labels = label_tensor(split.labels, len(split))  # on the host, as the file has them: for metrics
+        self.labels = self.exact_labels.float().to(device)
+        self._first = [0, *accumulate(self._candidates)] if self._candidates else list(range(self._rows))
+        by_row = [max(max(r.lengths[i :: self._rows]) for r in self.readings) for i in range(self._rows)]
+        self.lengths = [max(by_row[row] for row in self._rows_of([example])) for example in range(len(self))]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -136,14 +173,44 @@ class TokenizedSplit:
 
     def batch(self, examples: Sequence[int], multiple: int = 1) -> Batch:
         """The examples of these numbers; each reading as `Sequences.inputs` pads it."""
+        own = self._rows_of(examples)
         readings, tokens = [], 0
         for sequences, count in zip(self.readings, self._counts, strict=True):
-            rows = [n * len(self) + i for n in range(count) for i in examples]
+            rows = [n * self._rows + row for n in range(count) for row in own]
             tokens += sum(sequences.lengths[row] for row in rows)
             readings.append(Reading(sequences.inputs(rows, multiple), count))
-        device = self.labels.device
-        index = torch.tensor(list(examples), pin_memory=device.type == "cuda").to(device, non_blocking=True)
-        return Batch(tuple(readings), self.labels[index], tokens)
+        labels = self.labels[on_device(list(examples), self.labels.device)]
+        places = self._places(examples) if self._candidates else self.readings[0].words(own, multiple)
+        if places is not None and labels.ndim == 2:
+            labels = labels[:, : places.shape[1]] if self._candidates else _at(labels, places)
+        return Batch(tuple(readings), labels, tokens, places)
+
+    def by_item(self, values: Tensor, places: Tensor | None, unread: float) -> Tensor:
+        """What a model says of a batch in the places of its labels [examples, items of the longest example, …], NaN where
+        there is none: values that it has for each word are in those of tokens until then. A word that was cut off has
+        `unread`."""
+        if places is None or self.items is None or values.ndim == 1:
+            return values
+        longest = max(self.items)
+        if self._candidates:
+            there = (places >= 0).view(*places.shape, *[1] * (values.ndim - 2))
+            padding = [0, 0] * (values.ndim - 2) + [0, longest - values.shape[1]]
+            return pad(values.masked_fill(~there, torch.nan), padding, value=torch.nan)
+        words = values.new_full((len(values), longest + 1, *values.shape[2:]), unread)  # and one for what is no word
+        index = torch.where(places < 0, longest, places).view(*places.shape, *[1] * (values.ndim - 2))
+        return words.scatter_(1, index.expand_as(values), values)[:, :longest]
+
+    def _rows_of(self, examples: Sequence[int]) -> list[int]:
+        if self._candidates is None:
+            return list(examples)
+        return [row for i in examples for row in range(self._first[i], self._first[i + 1])]
+
+    def _places(self, examples: Sequence[int]) -> Tensor:
+        assert self._candidates is not None
+        counts = [self._candidates[i] for i in examples]
+        ends = accumulate(counts)
+        rows = [[*range(end - count, end), *[-1] * (max(counts) - count)] for end, count in zip(ends, counts, strict=True)]
+        return on_device(rows, self.labels.device)
 
 
 def _unread(ids: Tensor, lengths: Tensor, tokenizer: Any) -> int:
@@ -155,14 +222,57 @@ def _unread(ids: Tensor, lengths: Tensor, tokenizer: Any) -> int:
     return int((~known).sum())
 
 
-def tokenize(columns: Sequence[Sequence[str]], tokenizer: Any, max_length: int) -> dict[str, Tensor]:
+def _one_by_one(split: Split) -> tuple[list[int] | None, tuple[list[str], ...]]:
+    """How many candidates each example has, and the columns of texts with a row for each; None where there are none."""
+    lists = [column for column in split.texts if column and isinstance(column[0], tuple)]
+    if not lists:
+        return None, split.texts
+    counts = [len(candidates) for candidates in lists[0]]
+    texts = (
+        [text for own, count in zip(column, counts, strict=True) for text in (own if column is lists[0] else [own] * count)]
+        for column in split.texts
+    )
+    return counts, tuple(texts)
+
+
+def label_tensor(labels: Sequence[Label] | None, count: int) -> Tensor:
+    """float64, [count], or [count, longest] where a label is several numbers; NaN where there is none."""
+    if labels is None:
+        return torch.full((count,), torch.nan, dtype=torch.float64)
+    rows = [label if isinstance(label, tuple) else (label,) for label in labels]
+    if all(isinstance(label, float) for label in labels):
+        return torch.tensor(labels, dtype=torch.float64)
+    longest = max(map(len, rows))
+    return torch.tensor([[*row, *[torch.nan] * (longest - len(row))] for row in rows], dtype=torch.float64)
+
+
+def _at(labels: Tensor, words: Tensor) -> Tensor:
+    """The labels of words [n, w] where the words begin [n, length]."""
+    return labels.gather(1, words.clamp_min(0)).masked_fill(words < 0, torch.nan)
+
+
+def on_device(numbers: Sequence[Any], device: torch.device) -> Tensor:
+    """Whole numbers on a device, which is not waited for."""
+    return torch.tensor(numbers, pin_memory=device.type == "cuda").to(device, non_blocking=True)
+
+
+def tokenize(columns: Sequence[Sequence[str]], tokenizer: Any, max_length: int, *, words: bool = False) -> dict[str, Tensor]:
     """The rows of one column of texts, or of two that are read as one sequence, end to end: int32 tensors on the host by the
-    names of the tokenizer's outputs, and `row_lengths`.
+    names of the tokenizer's outputs, `row_lengths`, and, of `words` in one column, which of them begins at each token.
 
     Kept in the user's cache (`mtk.data.token_cache`) if the tokenizer is one whose whole content can be compared."""
     if not _plain(tokenizer):
-        encoded = tokenizer(*columns, truncation=True, max_length=max_length, return_attention_mask=False)
+        if words and not tokenizer.is_fast:
+            raise UsageError(
+                f"The encoder's tokenizer, {type(tokenizer).__name__}, does not say which word a token belongs to, as "
+                f"labels by word ask. Take an encoder with a tokenizer.json."
+            )
+        how = {"truncation": True, "max_length": max_length, "return_attention_mask": False}
+        encoded = tokenizer(*columns, **how, return_offsets_mapping=words)
+        offsets = encoded.pop("offset_mapping", ())
         tokens = {name: _flat(encoded[name]) for name in encoded}
+        if words:
+            tokens[_WORDS] = _flat(list(map(word_starts, columns[0], offsets)))
         lengths = torch.tensor([len(row) for row in encoded["input_ids"]], dtype=torch.int32)
 
         def uncut(*chosen: Sequence[str]) -> list[int]:
@@ -178,11 +288,11 @@ def tokenize(columns: Sequence[Sequence[str]], tokenizer: Any, max_length: int) 
     names = ["input_ids", *(["token_type_ids"] if "token_type_ids" in tokenizer.model_input_names else [])]
 
     def encode() -> dict[str, Tensor]:
-        return _encode(columns, backend, names, max_length)
+        return _encode(columns, backend, names, max_length, words)
 
     if sum(map(len, columns)) < FEWEST_KEPT:
         return encode()
-    return kept(chain(_description(tokenizer, names, len(columns)), *columns), encode)
+    return kept(chain(_description(tokenizer, names, len(columns), words), *columns), encode)
 
 
 def _plain(tokenizer: Any) -> bool:
@@ -194,10 +304,10 @@ def _plain(tokenizer: Any) -> bool:
     return all(getattr(own, name, None) is getattr(fast, name, None) for name in ("__call__", "_encode_plus"))
 
 
-def _description(tokenizer: Any, names: Sequence[str], columns: int) -> Iterator[str]:
+def _description(tokenizer: Any, names: Sequence[str], columns: int, words: bool) -> Iterator[str]:
     """All that decides a text's tokens beside the text; how they are cut is in the backend's content."""
     yield f"{type(tokenizer).__qualname__}, transformers {transformers.__version__}, tokenizers {tokenizers.__version__}"
-    yield f"{names} of {columns}, special tokens split: {tokenizer.split_special_tokens}"
+    yield f"{names} of {columns}{', and words' if words else ''}, special tokens split: {tokenizer.split_special_tokens}"
     yield tokenizer.backend_tokenizer.to_str()
 
 
@@ -213,16 +323,22 @@ def _uncut_lengths(
     return uncut
 
 
-def _encode(columns: Sequence[Sequence[str]], backend: Any, names: Sequence[str], max_length: int) -> dict[str, Tensor]:
+def _encode(
+    columns: Sequence[Sequence[str]], backend: Any, names: Sequence[str], max_length: int, words: bool
+) -> dict[str, Tensor]:
     texts = list(zip(*columns, strict=True)) if len(columns) == 2 else columns[0]
-    parts: dict[str, list[Tensor]] = {name: [] for name in [*names, _LENGTHS]}
+    parts: dict[str, list[Tensor]] = {name: [] for name in [*names, _LENGTHS, *([_WORDS] if words else [])]}
+    encode = backend.encode_batch if words else backend.encode_batch_fast  # which leaves out where a token stands
     for start in range(0, len(texts), _AT_ONCE):
-        encodings = backend.encode_batch_fast(texts[start : start + _AT_ONCE])
+        encodings = encode(texts[start : start + _AT_ONCE])
         rows = {"input_ids": [e.ids for e in encodings]}
         if "token_type_ids" in names:
             rows["token_type_ids"] = [e.type_ids for e in encodings]
-        for name in names:
-            parts[name].append(_flat(rows[name]))
+        if words:
+            found = zip(columns[0][start : start + _AT_ONCE], encodings, strict=True)
+            rows[_WORDS] = [word_starts(text, encoding.offsets) for text, encoding in found]
+        for name, values in rows.items():
+            parts[name].append(_flat(values))
         parts[_LENGTHS].append(torch.tensor([len(row) for row in rows["input_ids"]], dtype=torch.int32))
     tokens = {name: torch.cat(part) if part else torch.empty(0, dtype=torch.int32) for name, part in parts.items()}
 
@@ -234,6 +350,25 @@ def _encode(columns: Sequence[Sequence[str]], backend: Any, names: Sequence[str]
         return [len(encoding.ids) for encoding in encodings]
 
     return {**tokens, _UNCUT: _uncut_lengths(columns, tokens[_LENGTHS], max_length, uncut)}
+
+
+def word_starts(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
+    """Which word of a text begins at each token, a word being what stands between white space; -1 where none does. A token
+    is of the word that its last character is in: its first may be the space before."""
+    word_of: list[int] = []
+    count = -1
+    for number, character in enumerate(text):
+        if character.isspace():
+            word_of.append(-1)
+        else:
+            count += number == 0 or word_of[number - 1] < 0
+            word_of.append(count)
+    starts, last = [], -1
+    for start, end in offsets:
+        word = word_of[end - 1] if end > start else -1
+        starts.append(word if word > last else -1)
+        last = max(last, word)
+    return starts
 
 
 def _flat(rows: Sequence[Sequence[int]]) -> Tensor:

@@ -105,6 +105,8 @@ class RecordedSteps:
                     for name, values in new.inputs.items():
                         kept.inputs[name].copy_(values)
                 to.labels.copy_(part.labels)
+                if part.places is not None:
+                    to.places.copy_(part.places)  # type: ignore[union-attr]
         return recording.replay()
 
 
@@ -136,9 +138,10 @@ def _shape(batch: Batch) -> Hashable:
     readings = (
         (reading.sequences, *((name, values.shape) for name, values in reading.inputs.items())) for reading in batch.readings
     )
-    return len(batch), *readings
+    return batch.labels.shape, None if batch.places is None else batch.places.shape, *readings
 
 
 def _copy(batch: Batch) -> Batch:
     readings = tuple(Reading({k: v.clone() for k, v in r.inputs.items()}, r.sequences) for r in batch.readings)
-    return dataclasses.replace(batch, readings=readings, labels=batch.labels.clone())
+    places = None if batch.places is None else batch.places.clone()
+    return dataclasses.replace(batch, readings=readings, labels=batch.labels.clone(), places=places)

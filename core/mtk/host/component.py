@@ -12,7 +12,7 @@ from mtk.calling.failures import FAILURES
 from mtk.calling.source import file_of, folder_of, line_of, may_define, module_file
 from mtk.errors import BrokenPartError, MtkError, in_words
 from mtk.host.containment import contained
-from mtk.host.contracts import Kind, why_not
+from mtk.host.contracts import PartKind, why_not
 
 NOUNS = {"tasks": "task set"}  # in messages, where it is not the kind itself
 
@@ -20,7 +20,7 @@ NOUNS = {"tasks": "task set"}  # in messages, where it is not the kind itself
 class Component(msgspec.Struct, frozen=True):
     """What can be asked for by name: code that is imported when it is used, or a folder of data."""
 
-    kind: Kind
+    kind: PartKind
     name: str
     target: str  # "module:Class", "module:command", or "package:folder" for task sets and encoders; may be empty there
     summary: str

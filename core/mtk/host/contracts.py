@@ -19,10 +19,10 @@ from mtk.host.attributes import attributes, misnamed, misvalued
 from mtk.host.optimizers import optimizer_options, why_no_optimizer
 from mtk.host.options import Option, options
 
-Kind = Literal[
-    "head", "combiner", "augmenter", "sampler", "optimizer", "schedule", "tasks", "encoder", "listener", "command"
+PartKind = Literal[
+    "head", "combiner", "augmenter", "kind", "sampler", "optimizer", "schedule", "tasks", "encoder", "listener", "command"
 ]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[PartKind, ...] = get_args(PartKind)
 
 
 class Contract(msgspec.Struct, frozen=True):
@@ -33,6 +33,7 @@ class Contract(msgspec.Struct, frozen=True):
     methods: dict[str, tuple[str, ...]]  # what each method is offered
     bases: tuple[str, ...] = ()  # the classes to choose from, where `base` itself is none of them
     made: tuple[str, ...] = ()  # what an instance has once its base's constructor was called
+    typed: bool = False  # whether its options come as values of tasks.toml, and not as text
     framework: tuple[Option, ...] = ()  # options that a user may give every part of the kind, beside its constructor's
 
 
@@ -61,6 +62,23 @@ CONTRACTS: dict[str, Contract] = {
         constructor=(),
         methods={"__call__": ("words", "rng")},
         framework=(Option("copies", Count, None),),
+    ),
+    "kind": Contract(
+        base="Kind",
+        constructor=("labels", "range"),
+        methods={
+            "loss": ("logits", "labels", "mask"),
+            "predict": ("logits", "mask"),
+            "probabilities": ("logits", "mask"),
+            "metrics": ("predictions", "labels"),
+            "read_label": ("label",),
+            "value": ("prediction",),
+            "written": ("value",),
+            "fit": ("labels",),
+            "layer": (),
+        },
+        made=("labels", "range"),
+        typed=True,
     ),
     "sampler": Contract(
         base="Sampler",
@@ -110,7 +128,7 @@ def why_not(kind: str, cls: Any) -> str | None:
         or misvalued({name: inspect.getattr_static(cls, name) for name in known}, known)
         or _undefined(cls, contract)
         or _unfit_methods(cls, {name: contract.methods[name] for name in methods})
-        or _unfit_constructor(cls, contract.constructor)
+        or _unfit_constructor(cls, contract.constructor, typed=contract.typed)
     )
 
 
@@ -154,7 +172,7 @@ def _unfit_methods(cls: type, methods: dict[str, tuple[str, ...]]) -> str | None
     return None
 
 
-def _unfit_constructor(cls: type, offered: tuple[str, ...]) -> str | None:
+def _unfit_constructor(cls: type, offered: tuple[str, ...], *, typed: bool = False) -> str | None:
     """A constructor that takes something that nobody gives, or options that nobody can."""
     given = names(cls.__init__, offered)  # type: ignore[misc]
     wanted = f"it should be __init__({', '.join(('self', *offered, '*, OPTION=DEFAULT'))})"
@@ -171,7 +189,7 @@ def _unfit_constructor(cls: type, offered: tuple[str, ...]) -> str | None:
                 return f"has a constructor that asks for `{name}`, which nobody gives it; {wanted}"
             return f"has an option `{name}` that nobody can set, since it stands before the `*`; {wanted}"
     for option in options(cls).values():
-        if reason := option.unreadable():
+        if not typed and (reason := option.unreadable()):
             return reason
     return None
 

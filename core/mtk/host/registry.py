@@ -22,7 +22,7 @@ from mtk.calling.source import line_of
 from mtk.errors import UsageError, in_words, nearest
 from mtk.host.component import NOUNS, Component
 from mtk.host.containment import contained
-from mtk.host.contracts import Kind
+from mtk.host.contracts import PartKind
 from mtk.host.part import Part
 from mtk.host.spec import Spec
 from mtk.registration import Registration
@@ -75,7 +75,7 @@ class Registry:
             elif entry_point.name not in self.disabled:
                 self.disabled.append(entry_point.name)
 
-    def find(self, kind: Kind, name: str) -> Component:
+    def find(self, kind: PartKind, name: str) -> Component:
         """The component that `name` or `package/name` means. The toolkit's own is meant by its name, whoever else offers
         that: another package's twin is asked for by its qualified name. Raises UsageError if there is none, or where two
         other packages offer it."""
@@ -94,7 +94,7 @@ class Registry:
         instead = f"There is {' and '.join(twins)}." if twins else self.nearest(kind, name)
         raise UsageError(f"There is no {noun} '{name}'. {instead}{self.suspects()}")
 
-    def part(self, kind: Kind, asked: str | Spec, defaults: Mapping[str, str] | None = None) -> Part:
+    def part(self, kind: PartKind, asked: str | Spec, defaults: Mapping[str, str] | None = None) -> Part:
         """The part that `NAME:key=value,…` asks for, its class imported and its options read. `defaults` are options that it
         gets where it has them and was given no others. Raises UsageError."""
         spec = Spec.parse(asked) if isinstance(asked, str) else asked
@@ -119,14 +119,14 @@ class Registry:
         )
         return {(p[1], p[0]): sentence.format(*p) for p in found if p[3] >= SLOW}
 
-    def _all(self, kind: Kind, name: str) -> list[Component]:
+    def _all(self, kind: PartKind, name: str) -> list[Component]:
         return [c for c in self.components if c.kind == kind and name in (c.name, c.qualified)]
 
-    def offers(self, kind: Kind, name: str) -> bool:
+    def offers(self, kind: PartKind, name: str) -> bool:
         """Whether anything of this kind has the name `name` or `package/name`."""
         return bool(self._all(kind, name))
 
-    def nearest(self, kind: Kind, name: str) -> str:
+    def nearest(self, kind: PartKind, name: str) -> str:
         """The end of a message about an unknown name: the nearest ones of this kind."""
         return nearest(name, {c.qualified if "/" in name else c.name for c in self.components if c.kind == kind})
 

@@ -16,6 +16,7 @@ from mtk.data.split import Split
 from mtk.data.tokens import Batch, TokenizedSplit
 from mtk.errors import NonFiniteError, UsageError, nearest
 from mtk.head import Encoding, Head, PairEncoding
+from mtk.kind import Kind
 from mtk.model.encoder import Encoder
 from mtk.task import Task
 
@@ -32,8 +33,8 @@ class Loss(NamedTuple):
 class _Answers(NamedTuple):
     """A model's to a split, in its order, on the host."""
 
-    predictions: Tensor  # [n]
-    probabilities: Tensor | None  # [n, labels], where they were asked for and there are labels
+    predictions: Tensor  # as the kind's labels are
+    probabilities: Tensor | None  # as the kind gives them, where they were asked for and it gives any
     loss: float  # the mean, where it was asked for
 
 
@@ -69,7 +70,8 @@ class Model(nn.Module):
         return torch.autocast(self.device.type, self.autocast, enabled=not losses)
 
     def forward(self, task: str, batch: Batch, gradient_scale: Tensor | None = None) -> Tensor:
-        """Logits [examples, outputs] in the precision of the weights; `gradient_scale` as `Encoder.forward` takes it.
+        """Logits [examples, outputs], or [examples, items, outputs] of words and candidates, in the precision of the
+        weights; `gradient_scale` as `Encoder.forward` takes it.
 
         Raises UsageError, naming the head, if it fails or gives anything else."""
         with self.computing():
@@ -84,10 +86,16 @@ class Model(nn.Module):
         """The same, when the encoder has done its part, inside `computing`: an encoding for each reading of the batch."""
         logits, own = self._logits(task, batch, encodings, labels=batch.labels)
         with self.computing(losses=True):
-            total: Tensor = self.tasks[task].kind.loss(logits, batch.labels)
+            total = self._loss(task, logits, batch)
         for value in own.values():
             total = total + value
-        return Loss(total, {name: value.detach() for name, value in own.items()})
+        return Loss(total * self.tasks[task].weight, {name: value.detach() for name, value in own.items()})
+
+    def _loss(self, task: str, logits: Tensor, batch: Batch) -> Tensor:
+        kind = self.tasks[task].kind
+        loss = call(kind, "loss", logits=logits, labels=batch.labels, mask=_mask(batch))
+        found: Tensor = tensor(kind, "loss", loss, (), logits.device)
+        return found
 
     def tokenize(self, task: str, split: Split) -> TokenizedSplit:
         """A split of one task as this model's encoder and the task's head read it."""
@@ -97,19 +105,20 @@ class Model(nn.Module):
             pair_encoding=self.head(task).pair_encoding,
             max_length=self.max_length,
             device=self.device,
+            words=self.tasks[task].kind.level == "token",
         )
 
     def predict_split(
         self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object] = lambda done: None
     ) -> Tensor:
-        """The task's predictions [n] on the host, in the order of the split. `progressed` hears after every batch how many
-        examples are done."""
+        """The task's predictions on the host, as its kind's labels are, in the order of the split. `progressed` hears
+        after every batch how many examples are done."""
         return self._over_split(task, tokens, progressed).predictions
 
     def probabilities_of_split(
         self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object] = lambda done: None
     ) -> tuple[Tensor, Tensor | None]:
-        """The same, and the probability of each label [n, labels]; None of a task that predicts a score."""
+        """The same, and the probabilities as the kind gives them; None where it gives none."""
         answers = self._over_split(task, tokens, progressed, probabilities=True)
         return answers.predictions, answers.probabilities
 
@@ -130,60 +139,66 @@ class Model(nn.Module):
         losses: bool = False,
         probabilities: bool = False,
     ) -> _Answers:
-        was_training, kind, labels = self.training, self.tasks[task].kind, self.tasks[task].labels
+        was_training, kind = self.training, self.tasks[task].kind
         self.eval()
-        predictions, loss, done = torch.empty(len(tokens)), 0.0, 0
-        likely = torch.empty(len(tokens), len(labels)) if probabilities and labels else None
+        order: list[int] = []
+        predictions, likely, finite, loss = list[Tensor](), list[Tensor](), list[Tensor](), 0.0
         for examples in by_length(tokens.lengths, EVALUATION_BATCH):
             batch = tokens.batch(examples)
             logits = self(task, batch)
-            predicted = torch.where(logits.isfinite().all(dim=1), kind.predict(logits), torch.nan)
-            predictions[examples] = predicted.cpu()
-            if likely is not None and (known := kind.probabilities(logits)) is not None:
-                likely[examples] = known.float().cpu()
+            asked = {"logits": logits, "mask": _mask(batch)}
+            finite.append(logits.isfinite().flatten(1).all(dim=1).cpu())
+            predicted = call(kind, "predict", **asked)
+            predictions.append(tokens.by_item(predicted.float(), batch.places, kind.unread).cpu())
+            if probabilities and (of_labels := call(kind, "probabilities", **asked)) is not None:
+                likely.append(tokens.by_item(of_labels.float(), batch.places, torch.nan).cpu())
             if losses:
                 with self.computing(losses=True):
-                    loss += kind.loss(logits, batch.labels).item() * len(examples)
-            done += len(examples)
-            progressed(done)
+                    loss += self._loss(task, logits, batch).item() * len(examples)
+            order += examples
+            progressed(len(order))
         self.train(was_training)
-        if unfit := torch.isnan(predictions).nonzero().flatten().tolist():
+        place = torch.tensor(order, dtype=torch.long).argsort()
+        if unfit := (~torch.cat(finite)[place]).nonzero().flatten().tolist():
             raise NonFiniteError(
                 f"The model's logits for task '{task}' are no finite numbers on {len(unfit)} of {len(tokens)} rows, such as "
                 f"{tokens.ids[unfit[0]]} of {tokens.source}."
             )
-        return _Answers(predictions, likely, loss / max(1, len(tokens)))
+        return _Answers(
+            torch.cat(predictions)[place], torch.cat(likely)[place] if likely else None, loss / max(1, len(tokens))
+        )
 
     @overload
     def predict(
         self,
         task: str,
-        texts: Sequence[str] | Sequence[tuple[str, str]],
+        texts: Sequence[Any],
         *,
         probabilities: Literal[False] = False,
         progressed: Callable[[int], object] = ...,
-    ) -> list[str | float]: ...
+    ) -> list[Any]: ...
 
     @overload
     def predict(
         self,
         task: str,
-        texts: Sequence[str] | Sequence[tuple[str, str]],
+        texts: Sequence[Any],
         *,
         probabilities: Literal[True],
         progressed: Callable[[int], object] = ...,
-    ) -> list[dict[str, float]]: ...
+    ) -> list[Any]: ...
 
     def predict(
         self,
         task: str,
-        texts: Sequence[str] | Sequence[tuple[str, str]],
+        texts: Sequence[Any],
         *,
         probabilities: bool = False,
         progressed: Callable[[int], object] = lambda done: None,
-    ) -> list[str | float] | list[dict[str, float]]:
-        """The task's prediction for each text, or for each pair of texts: a label, or a score; or the probability of each
-        label. `progressed` hears after every batch how many texts are done.
+    ) -> list[Any]:
+        """The task's prediction for each text, or for each pair of texts: a label, a score, or a list of such where the task
+        has several of an example; or the probability of each label. Candidates stand as a tuple in place of a text.
+        `progressed` hears after every batch how many texts are done.
 
         Raises UsageError for an unknown task, for texts where the task takes pairs and the other way round, and for
         probabilities of a task that predicts a score.
@@ -193,17 +208,14 @@ class Model(nn.Module):
         if not texts:
             return []
         known = self.tasks[task]
-        if known.pair != (not isinstance(texts[0], str)):
-            raise UsageError(f"Task '{task}' takes {'pairs of texts' if known.pair else 'single texts'}.")
-        columns = tuple(map(list, zip(*texts, strict=True))) if known.pair else (list(texts),)
-        split = Split([str(i) for i in range(len(texts))], columns, None, Path())  # type: ignore[arg-type]
+        split = Split([str(i) for i in range(len(texts))], _columns(known, texts), None, Path())
         tokens = self.tokenize(task, split)
         if not probabilities:
-            return [known.kind.value(p) for p in self.predict_split(task, tokens, progressed).tolist()]
+            return values(known.kind, self.predict_split(task, tokens, progressed))
         likely = self.probabilities_of_split(task, tokens, progressed)[1]
         if likely is None:
             raise UsageError(f"Task '{task}' predicts a score, which has no probabilities.")
-        return [dict(zip(known.labels, row, strict=True)) for row in likely.tolist()]
+        return [by_label(known, row) for row in likely.tolist()]
 
     def _encode(self, batch: Batch, gradient_scale: Tensor | None) -> list[Encoding]:
         return [self.encoder(reading.inputs, gradient_scale) for reading in batch.readings]
@@ -211,15 +223,66 @@ class Model(nn.Module):
     def _logits(
         self, task: str, batch: Batch, encodings: Sequence[Encoding], labels: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """What the head makes of them: logits [examples, outputs], and losses [] of its own."""
-        head = self.head(task)
+        """What the head makes of them: logits as `forward` has them, and losses [] of its own."""
+        head, kind = self.head(task), self.tasks[task].kind
         offered: dict[str, Any] = {**_as_read(batch, encodings), "labels": labels}
         given = call(head, "forward", **offered)
         logits, own = _taken_apart(head, given)
         device = encodings[0].embedding.device
-        tensor(head, "forward", logits, (len(batch), self.tasks[task].kind.outputs), device)
+        rows = encodings[0].tokens.shape[0] // batch.readings[0].sequences
+        length = (encodings[0].tokens.shape[1],) if kind.level == "token" else ()
+        tensor(head, "forward", logits, (rows, *length, kind.outputs), device)
+        if (layer := layer_of(head)) is not None:
+            logits = layer(logits)
+        if batch.places is not None:
+            at = logits if kind.level == "token" else logits[batch.places.clamp_min(0)]
+            logits = at.masked_fill((batch.places < 0).unsqueeze(-1), 0)
         own = {name: tensor(head, "forward", value, (), device).float() for name, value in own.items()}
         return (logits if self.autocast is None else logits.float()), own
+
+
+LAYER = "layer of the kind"
+"""The name of the module that a kind puts on its task's head: one that no attribute of the head's own can have."""
+
+
+def layer_of(head: Head) -> nn.Module | None:
+    """What the task's kind put on the head, if anything."""
+    return head._modules.get(LAYER)
+
+
+def values(kind: Kind, predictions: Tensor) -> list[Any]:
+    """What predictions mean, each with as many items as it has."""
+    rows = predictions.tolist()
+    return [kind.value([x for x in row if x == x] if isinstance(row, list) else row) for row in rows]
+
+
+def by_label(task: Task, probabilities: list[Any]) -> Any:
+    """Probabilities by the labels they are of, for each word where there are several; a list of those of candidates."""
+    there = [p for p in probabilities if p == p]
+    if there and isinstance(there[0], list):
+        return [by_label(task, row) for row in there if row[0] == row[0]]
+    return there if task.kind.candidates else dict(zip(task.labels, there, strict=True))
+
+
+def _mask(batch: Batch) -> Tensor | None:
+    return None if batch.places is None else batch.places >= 0
+
+
+def _columns(task: Task, texts: Sequence[Any]) -> tuple[Any, ...]:
+    """Texts, or pairs of them, as the columns of a split. Raises UsageError where they are the other, or no such thing."""
+    columns = [list(texts)]
+    if task.pair:
+        if any(isinstance(text, str) or len(text) != 2 for text in texts):
+            raise UsageError(f"Task '{task.name}' takes pairs of texts.")
+        columns = [list(column) for column in zip(*texts, strict=True)]
+    if not task.kind.candidates:
+        if not all(isinstance(text, str) for column in columns for text in column):
+            raise UsageError(f"Task '{task.name}' takes {'pairs of texts' if task.pair else 'single texts'}.")
+        return tuple(columns)
+    lists = [[tuple(t) if isinstance(t, list | tuple) else t for t in column] for column in columns]
+    if [all(isinstance(t, tuple) and t for t in column) for column in lists].count(True) != 1:
+        raise UsageError(f"Task '{task.name}' takes {'a text and a list' if task.pair else 'a list'} of its candidates.")
+    return tuple(lists)
 
 
 def inputs_of(pair_encoding: PairEncoding, pair: bool) -> int:

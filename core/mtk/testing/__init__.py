@@ -1,4 +1,4 @@
-"""The conformance kit: what every head, combiner and augmenter must satisfy, as checks for the tests of a plugin.
+"""The conformance kit: what every head, combiner, augmenter and kind must satisfy, as checks for a plugin's tests.
 
     import pytest
     from mtk.testing import checks
@@ -37,23 +37,26 @@ if TYPE_CHECKING:
     from mtk.augmenter import Augmenter
     from mtk.combiner import Combiner
     from mtk.head import Head
+    from mtk.kind import Kind
 
 __all__ = ["BrokenPromise", "Check", "checks", "tiny_encoder"]
 
 
-def checks(component: type[Head | Combiner | Augmenter], **options: Any) -> list[Check]:
+def checks(component: type[Head | Combiner | Augmenter | Kind], **options: Any) -> list[Check]:
     """The checks of one component's class, built with `options` wherever they build it.
 
-    Raises UsageError for a class that is none of the three, that does not look like one, or that needs an option which is
+    Raises UsageError for a class that is none of these, that does not look like one, or that needs an option which is
     not given, and for a combiner that declares a property which no check knows. A class that another process cannot import,
     such as one of an interactive session, is not checked there, and a warning says so.
     """
     subject = Subject(component, options)
-    bases = {"augmenters": "Augmenter", "heads": "Head", "combiners": "Combiner"}  # the first alone needs no torch
+    bases = {"augmenters": "Augmenter", "kinds": "Kind", "heads": "Head", "combiners": "Combiner"}  # the last need torch
     kinds = (module for module, base in bases.items() if issubclass(component, getattr(import_module("mtk"), base)))
     kind = next(kinds, None)
     if kind is None:
-        raise UsageError(f"{subject} is neither an mtk.Head, nor one of the combiners, nor an mtk.Augmenter.")
+        raise UsageError(
+            f"{subject} is neither an mtk.Head, nor one of the combiners, nor an mtk.Augmenter, nor an mtk.Kind."
+        )
     if reason := why_not(kind.removesuffix("s"), component):
         raise UsageError(f"{subject} {reason}.")
     for option in known_options(component).values():

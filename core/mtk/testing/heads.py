@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 from typing import Any, NamedTuple
 
 import torch
@@ -20,10 +22,12 @@ from mtk.calling.arguments import named
 from mtk.calling.failures import FAILURES
 from mtk.errors import MtkError
 from mtk.head import Encoding, Head
-from mtk.task import Binary, Classification, Kind, Regression, Task
+from mtk.kind import Kind, Level
+from mtk.task import Task
 from mtk.testing.check import Check, Subject
 from mtk.testing.processes import elsewhere, reachable
 from mtk.testing.randomness import global_generators
+from mtk.testing.tasks import kind_of, task_of
 
 WIDTH = 96  # which 2, 3, 4, 6, 8, 12 and 16 attention heads divide
 PADDINGS = (3, 40)  # positions that a batch is padded further by
@@ -47,13 +51,14 @@ class Texts:
     @property
     def task(self) -> Task:
         """One whose name would do for a file and not for a parameter."""
-        return Task(name="my.task 1", kind=self.kind, text=("a", "b") if self.pair else ("a",), label="y")
+        return task_of(self.kind, pair=self.pair)
 
     @property
     def labels(self) -> Tensor:
-        """As the task's loss gets them, [batch]."""
-        kinds = self.kind.high if isinstance(self.kind, Regression) else max(2, self.kind.outputs)
-        return torch.arange(self.seed, self.seed + len(self.lengths)).remainder(kinds).float()
+        """As the task's loss gets them, [batch]; of each token [batch, length]."""
+        values = int(self.kind.range[1]) if self.kind.range else len(self.kind.labels)
+        shape = (len(self.lengths), max(self.lengths)) if self.kind.level == "token" else (len(self.lengths),)
+        return torch.arange(self.seed, self.seed + prod(shape)).remainder(values).float().view(shape)
 
     def __str__(self) -> str:
         what = "a pair" if self.pair else "one text"
@@ -63,22 +68,24 @@ class Texts:
         return f"{what} of a {self.kind} task, {', '.join(lengths)} tokens long{batch}, seed {self.seed}{scale}"
 
 
-_KINDS: tuple[Kind, ...] = (
-    Binary(),
-    Regression(0, 5),
-    *(Classification(tuple(f"label {number}" for number in range(count))) for count in (2, 3, 5, 77)),
-)
+def _kinds(level: Level) -> list[Kind]:
+    """Those of a level that differ to a head: in the number of logits, and in having labels or none."""
+    if level == "token":
+        return [kind_of("tokens", tuple(f"label-{number}" for number in range(count))) for count in (2, 5, 77)]
+    several = (kind_of("classification", tuple(f"label {number}" for number in range(count))) for count in (2, 3, 5, 77))
+    return [kind_of("binary"), kind_of("regression", range=(0, 5)), *several]
 
 
-def texts(
-    *, batch: int = 1, long: bool = False, large: bool = False, scales: Sequence[float] = (1.0,)
+def _texts(
+    level: Level, *, batch: int = 1, long: bool = False, large: bool = False, scales: Sequence[float] = (1.0,)
 ) -> st.SearchStrategy[Texts]:
     """Batches of at least `batch` examples of a few tokens; now and then a `long` text, or a `large` batch."""
     lengths = st.lists(st.integers(1, 6), min_size=batch, max_size=4).map(tuple)
     if unusual := [(1, 512)] * long + [(3, 1, 2) * 32] * large:
         lengths = st.one_of(lengths, lengths, lengths, st.sampled_from(unusual))
+    pairs = st.booleans() if level == "text" else st.just(False)
     return st.builds(
-        Texts, st.sampled_from(_KINDS), st.booleans(), lengths, st.integers(0, 99), st.sampled_from(list(scales))
+        Texts, st.sampled_from(_kinds(level)), pairs, lengths, st.integers(0, 99), st.sampled_from(list(scales))
     )
 
 
@@ -87,9 +94,10 @@ def texts(
 
 def shape(subject: Subject, texts: Texts) -> str | None:
     """Logits have the shape [batch, outputs] for every kind of task, for one text and for a pair, one token and 512, one
-    example and many; in the precision of the states."""
+    example and many, or [batch, length, outputs] of the level "token"; in the precision of the states."""
     given = logits(built(subject, texts), encoded(subject, texts))
-    due = (len(texts.lengths), texts.kind.outputs)
+    length = (max(texts.lengths),) if texts.kind.level == "token" else ()
+    due = (len(texts.lengths), *length, texts.kind.outputs)
     if given.shape != due:
         return f"logits of shape {list(given.shape)} instead of {list(due)}"
     return None if given.dtype == torch.float32 else f"{given.dtype} logits from torch.float32 states"
@@ -155,7 +163,7 @@ def evaluation(subject: Subject, texts: Texts) -> str | None:
     logits(head, encoded(subject, texts, seed=texts.seed + 1))
     with _seeded(0):
         state = torch.default_generator.get_state()
-        after = _parted(_forward(head, encodings))[0].detach()
+        after = _without_padding(_parted(_forward(head, encodings))[0].detach(), encodings["first"].mask)
         if not torch.equal(state, torch.default_generator.get_state()):
             return "torch's random generator moved"
     return _same(before, after, "another batch in between", tolerance=0)
@@ -304,6 +312,7 @@ def device(subject: Subject, texts: Texts) -> str | None:
 
 
 def checks(subject: Subject) -> list[Check]:
+    texts = partial(_texts, subject.component.level)
     several = texts(batch=2)
     found = [
         Check(subject, shape, texts(long=True, large=True)),
@@ -365,7 +374,7 @@ def logits(head: Head, encodings: Encodings, seed: int = 0) -> Tensor:
         given: Any = _parted(_forward(head, encodings))[0]
     if not isinstance(given, Tensor):
         raise TypeError(f"forward returned a {type(given).__name__}")
-    return given
+    return _without_padding(given, encodings["first"].mask)
 
 
 def trained_by(head: Head, subject: Subject, texts: Texts, dtype: torch.dtype = torch.float32) -> Trained:
@@ -446,7 +455,16 @@ def _all_of(head: Head, encodings: Encodings, texts: Texts | None, seed: int = 0
     """Logits and losses, without a graph; with the labels of `texts` in training."""
     with torch.no_grad(), _seeded(seed):
         given, own = _parted(_forward(head, encodings, None if texts is None else texts.labels))
+    if isinstance(given, Tensor):
+        given = _without_padding(given, encodings["first"].mask)
     return {"logits": given, **{f"loss {name}": value for name, value in own.items()}}
+
+
+def _without_padding(logits: Tensor, mask: Tensor) -> Tensor:
+    """The same, but that those of each token [batch, length, outputs] end with the longest text, and are 0 at padding."""
+    if logits.ndim < 3 or logits.shape[:2] != mask.shape or logits.is_meta:
+        return logits
+    return logits.masked_fill(mask.unsqueeze(-1) == 0, 0)[:, : int(mask.sum(dim=1).max())]
 
 
 def _trained(subject: Subject, texts: Texts, dtype: torch.dtype = torch.float32) -> Trained | None:

@@ -10,11 +10,12 @@ from typing import TypeAlias
 
 import torch
 
+from mtk.calling.failures import call
 from mtk.combiner import Combiner
 from mtk.data.augmentation import augment_split
 from mtk.data.split import Split, TaskData
 from mtk.data.tasks_toml import read_task
-from mtk.data.tokens import TokenizedSplit
+from mtk.data.tokens import TokenizedSplit, label_tensor
 from mtk.engine.cuda_graphs import choose_recording
 from mtk.engine.device import autocast_of
 from mtk.engine.gradients import Engine
@@ -59,7 +60,7 @@ def read_data(plan: RunPlan, prepare: Prepare = lambda stage: None) -> dict[str,
     prepare(f"reading {len(plan.tasks)} tasks")
     config = plan.config
     return {
-        name: read_task(name, t.files, bad_rows=config.bad_rows, limit=t.limit, seed=config.seed)
+        name: read_task(t.source, bad_rows=config.bad_rows, limit=t.limit, seed=config.seed)
         for name, t in plan.tasks.items()
     }
 
@@ -113,6 +114,8 @@ def build_training(
     model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length, config.seed).to(device)
     notes = take_heads(model, heads, Path(config.from_run)) if config.from_run else []
     model.autocast = autocast_of(config.precision)
+    for name, split in training.items():
+        call(plan.tasks[name].task.kind, "fit", labels=label_tensor(split.labels, len(split)).float())
     prepare("tokenizing")
     dev = {name: model.tokenize(name, d.dev) for name, d in data.items()}
     beside = {

@@ -7,10 +7,11 @@ from random import Random
 
 import torch
 
+from mtk.calling.failures import call
 from mtk.head import Head
 from mtk.host.part import Part
 from mtk.model.encoder import Encoder
-from mtk.model.multitask import Model, inputs_of
+from mtk.model.multitask import LAYER, Model, inputs_of
 from mtk.task import Task
 
 
@@ -28,4 +29,6 @@ def build_model(encoder: Encoder, tasks: Sequence[Task], heads: Mapping[str, Par
 def _build_head(part: Part, encoder: Encoder, task: Task) -> Head:
     inputs = inputs_of(part.cls.pair_encoding, task.pair)  # type: ignore[attr-defined]
     head: Head = part.build(width=encoder.width, outputs=task.kind.outputs, inputs=inputs, task=task)
+    if (layer := call(task.kind, "layer")) is not None:
+        head.add_module(LAYER, layer)
     return head

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import safetensors.torch
@@ -19,13 +19,15 @@ import safetensors.torch
 from mtk.config import Precision
 from mtk.engine.device import autocast_of, choose_device, choose_precision
 from mtk.errors import DataError, UsageError
+from mtk.file_form import FileForm
 from mtk.files import digest, is_as_saved, is_directory, read_json, standing, write_directory
+from mtk.host.kinds import KindCard, Kinds, card_of
 from mtk.host.part import Part
-from mtk.host.registry import Registry
+from mtk.host.registry import PACKAGE, Registry
 from mtk.host.spec import Spec
 from mtk.model.encoder import load_encoder
 from mtk.model.multitask import Model
-from mtk.task import Task
+from mtk.task import Column, Task
 from mtk.training.build_model import build_model
 
 CARD, MANIFEST = "model.json", "manifest.json"
@@ -41,13 +43,27 @@ class HeadCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str
 
 
-class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What model.json holds. Format 1, of 0.1, had the checksums in it and no precision."""
+class TaskCard(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A task as a model holds it: `Task`, with what its kind can be made of again."""
 
-    format: Literal[1, 2]
+    name: str
+    kind: dict[str, Any]  # a KindCard; up to format 2 the kind itself, one of three
+    text: tuple[Column, ...]
+    label: Column
+    id: str | None = None
+    group: str | None = None
+    prediction: str | None = None
+    score: str | None = None
+    weight: float = 1.0
+
+
+class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What model.json holds. Format 1, of 0.1, had the checksums in it and no precision; format 2 knew three kinds."""
+
+    format: Literal[1, 2, 3]
     pooling: Literal["mean", "cls"]
     max_length: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
-    tasks: list[Task]
+    tasks: list[TaskCard]
     heads: dict[str, HeadCard]
     files: dict[str, str] = {}
     precision: Precision = "auto"  # that it was trained and evaluated in
@@ -64,11 +80,11 @@ def save(model: Model, heads: Mapping[str, Part], directory: Path) -> None:
     """Write the model, whose heads are of these parts, to `directory`, in place of what is there. A death at any moment
     leaves the one or the other. Raises MtkError where it cannot be written."""
     card = Card(
-        format=2,
+        format=3,
         pooling=model.encoder.pooling,
         max_length=model.max_length,
         precision="fp32" if model.autocast is None else "bf16",
-        tasks=list(model.tasks.values()),
+        tasks=[_card(task) for task in model.tasks.values()],
         heads={
             task: HeadCard(p.component.name, p.spec.options, p.component.package, p.component.version)
             for task, p in heads.items()
@@ -104,19 +120,47 @@ def load(
     registry = registry or Registry()
     heads = {task: _find_head(task, head, registry) for task, head in card.heads.items()}
     place = choose_device(device)
+    tasks = [_task(task, card, Kinds(registry)) for task in card.tasks]
     encoder = load_encoder(str(directory / "encoder"), card.pooling)
-    model = build_model(encoder, card.tasks, heads, card.max_length)
+    model = build_model(encoder, tasks, heads, card.max_length)
     for task, head in card.heads.items():
         _fill_head(model, task, directory, head, heads[task])
     model.autocast = autocast_of(choose_precision(precision or card.precision, place))
     return model.to(place).eval()
 
 
+def _card(task: Task) -> TaskCard:
+    values = {name: getattr(task, name) for name in TaskCard.__struct_fields__}
+    return TaskCard(**{**values, "kind": msgspec.to_builtins(card_of(task.kind))})
+
+
+def _task(card: TaskCard, model: Card, kinds: Kinds) -> Task:
+    """Raises UsageError where the package of its kind is missing."""
+    try:
+        known = card.kind
+        if model.format < 3:
+            bounds = (known["low"], known["high"]) if "low" in known else None
+            known = {"name": known["kind"], "labels": known.get("labels"), "range": bounds}
+            known |= {"package": PACKAGE, "version": ""}
+        kind = msgspec.convert(known, KindCard)
+    except (KeyError, msgspec.ValidationError) as error:
+        raise DataError(f"{CARD} is not what was saved: the kind of task '{card.name}' is none: {error}.") from None
+    try:
+        made = kinds.restore(kind)
+    except UsageError as error:
+        raise UsageError(
+            f"Task '{card.name}' was trained as of the kind '{kind.name}' of {kind.package} {kind.version}, which cannot be "
+            f"had: {error}"
+        ) from None
+    return Task(**{name: getattr(card, name) for name in TaskCard.__struct_fields__} | {"kind": made})
+
+
 def take_heads(model: Model, heads: Mapping[str, Part], path: Path) -> list[str]:
     """Let those heads of `model`, which are of these parts, that the run in `path` has too begin as they ended there: of the
     same task, kind, head and options. A line for each that it has not. Raises DataError for a run that is damaged."""
     directory, card = _verified(path)
-    former = {task.name: task for task in card.tasks}
+    kinds = Kinds(Registry())
+    former = {task.name: _task(task, card, kinds) for task in card.tasks}
     notes = []
     for name, task in model.tasks.items():
         part, head = heads[name], card.heads.get(name)

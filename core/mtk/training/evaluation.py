@@ -8,16 +8,18 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from mtk.calling.failures import broken, call
 from mtk.data.tokens import TokenizedSplit
 from mtk.metrics import Metrics
 from mtk.model.multitask import Model
+from mtk.task import Task
 
 
 class Evaluated(NamedTuple):
     """What is found out about a model."""
 
     metrics: Metrics
-    predictions: dict[str, Tensor]  # task -> [n], on the host
+    predictions: dict[str, Tensor]  # task -> as its kind's labels are, on the host
     losses: dict[str, float]  # task -> mean loss of its logits
 
 
@@ -31,10 +33,20 @@ def evaluate_splits(
     found = {name: model.evaluate_split(task_of(name), tokens, partial(progressed, name)) for name, tokens in splits.items()}
     predictions = {task: predicted for task, (predicted, _) in found.items()}
     metrics = {
-        name: model.tasks[task_of(name)].kind.metrics(predicted, splits[name].exact_labels)
+        name: _metrics(model.tasks[task_of(name)], predicted, splits[name].exact_labels)
         for name, predicted in predictions.items()
     }
     return Evaluated(metrics, predictions, {task: loss for task, (_, loss) in found.items()})
+
+
+def _metrics(task: Task, predictions: Tensor, labels: Tensor) -> dict[str, float]:
+    """Those of the task's kind, that which counts first. Raises UsageError where the kind gives others than it promises."""
+    kind = task.kind
+    found = call(kind, "metrics", predictions=predictions, labels=labels)
+    if not (isinstance(found, dict) and found.keys() == set(kind.metric_names)):
+        raise broken(kind, "metrics", f"its metrics promise {', '.join(kind.metric_names)}, and gave {found!r}")
+    first = task.score or kind.metric_names[0]
+    return {first: float(found[first])} | {name: float(found[name]) for name in kind.metric_names}
 
 
 def task_of(name: str) -> str:

@@ -28,7 +28,7 @@ from mtk.errors import UsageError
 from mtk.events import Evaluation, Progress, Result
 from mtk.files import write_file
 from mtk.hookspecs import hookimpl
-from mtk.model.multitask import Model
+from mtk.model.multitask import Model, values
 from mtk.plan import RunPlan
 from mtk.task import Task
 from mtk.training import checkpoint
@@ -145,20 +145,20 @@ class RunDirectory:
     def keep(self, model: Model, predictions: Mapping[str, Tensor], dev: Mapping[str, TokenizedSplit]) -> None:
         """Write the best model so far, and what it predicts for the development sets."""
         checkpoint.save(model, {name: t.head for name, t in self.plan.tasks.items()}, self.model)
-        for name, values in predictions.items():
+        for name, predicted in predictions.items():
             task, _, further = name.partition("/")
-            self.write_predictions(model.tasks[task], f"dev-{further}" if further else "dev", dev[name].ids, values)
+            self.write_predictions(model.tasks[task], f"dev-{further}" if further else "dev", dev[name].ids, predicted)
 
     def write_predictions(self, task: Task, split: str, ids: list[str], predictions: Tensor) -> None:
         """One line for each example: CSV (RFC 4180), or, where the task says what the course CS224N calls a prediction, as
         the course reads them."""
         directory = self.path / "predictions"
         directory.mkdir(exist_ok=True)
-        values = [task.kind.value(p) for p in predictions.tolist()]
+        found = [task.kind.written(value) for value in values(task.kind, predictions)]
         if task.prediction is None:
-            content = csv_of(["id", "prediction"], zip(ids, values, strict=True))
+            content = csv_of(["id", "prediction"], zip(ids, found, strict=True))
         else:
-            lines = [f"{id} , {value} \n" for id, value in zip(ids, values, strict=True)]
+            lines = [f"{id} , {value} \n" for id, value in zip(ids, found, strict=True)]
             content = "".join([f"id \t {task.prediction} \n", *lines])
         write_file(directory / f"{task.name}-{split}-output.csv", content.encode())
 

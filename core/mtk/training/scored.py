@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 
 from mtk.data import doubts
 from mtk.data.reading import BadRows
 from mtk.data.split import Split
-from mtk.data.tasks_toml import SplitName, TaskFiles, read_layout
+from mtk.data.tasks_toml import SplitName, TaskSource
 from mtk.errors import DataError, UsageError, nearest
 from mtk.file_form import FileForm
 from mtk.model.multitask import Model
@@ -15,22 +15,27 @@ from mtk.task import Task
 
 
 def read_scored(
-    model: Model, root: Path, split: SplitName, *, bad_rows: BadRows, seed: int, form: FileForm | None = None
+    model: Model,
+    layout: Mapping[str, TaskSource],
+    split: SplitName,
+    *,
+    bad_rows: BadRows,
+    seed: int,
+    form: FileForm | None = None,
 ) -> tuple[dict[str, Split], list[str]]:
     """The labelled rows of each task's split, and what somebody should know of those that are not among them, a line each.
     `form` is what the files are like where tasks.toml says otherwise.
 
     Raises UsageError for a task that is another one than the model's, DataError where no task has a row with a label."""
-    layout = read_layout(root)
     for task in model.tasks.values():
         _compare(task, layout)
     found: dict[str, Split] = {}
     notes = []
     for name in model.tasks:
-        if layout[name].files(split) is None:
+        if layout[name].files.files(split) is None:
             notes.append(f"{name}: the data has no {split} files for it; it is no part of the average")
             continue
-        read = layout[name].read(name, split, bad_rows=bad_rows, seed=seed, form=form)
+        read = layout[name].read(split, bad_rows=bad_rows, seed=seed, form=form)
         if read.skipped:
             rows = "bad row" if len(read.skipped) == 1 else "bad rows"
             notes.append(f"{name}: {len(read.skipped):,} {rows} left out, such as {read.skipped[0]}")
@@ -46,11 +51,11 @@ def read_scored(
     return found, notes
 
 
-def _compare(task: Task, layout: dict[str, TaskFiles]) -> None:
+def _compare(task: Task, layout: Mapping[str, TaskSource]) -> None:
     """Raises UsageError where the data's task of the same name is another one."""
     if task.name not in layout:
         raise UsageError(f"The data has no task '{task.name}'. {nearest(task.name, layout)}")
-    other = layout[task.name].task(task.name)
+    other = layout[task.name].task
     if other.kind != task.kind:
         raise UsageError(f"Task '{task.name}' is {other.kind} in the data, and the model was trained on {task.kind}.")
     if other.pair != task.pair:
@@ -61,4 +66,4 @@ def _compare(task: Task, layout: dict[str, TaskFiles]) -> None:
 
 
 def _texts(task: Task) -> str:
-    return f"two texts ({', '.join(task.text)})" if task.pair else f"one text ({task.text[0]})"
+    return f"two texts ({', '.join(task.columns_of_text)})" if task.pair else f"one text ({task.text[0]})"

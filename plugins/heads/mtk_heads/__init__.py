@@ -19,4 +19,5 @@ def mtk_register(registry: mtk.Registration) -> None:
         "mtk_heads.concat_mlp:ConcatMLP",
         summary="a two-layer perceptron on the embedding of the joint pair",
     )
+    registry.head("token-linear", "mtk_heads.token_linear:TokenLinear", summary="linear on each token, for labels of words")
     registry.head("cnn", "mtk_heads.cnn:CNN", summary="a convolution over the tokens of the joint pair, max-pooled")

@@ -8,13 +8,14 @@ from typing import Any
 
 import pyarrow as arrow
 import pytest
+from kinds import Binary, Classification, Regression
 from pyarrow import parquet
 
 from mtk.data.arrow_files import ClassLabel, read_arrow
 from mtk.data.guess import guess_tasks
 from mtk.data.reading import read_split
 from mtk.errors import DataError
-from mtk.task import Binary, Classification, Regression, Task
+from mtk.task import Task
 
 TEXTS = [f"the dog {i} sleeps" for i in range(2500)]
 TASK = Task(name="t", kind=Binary(), text=("text",), label="label")

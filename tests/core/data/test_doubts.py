@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kinds import Binary, Classification, Regression
 
-from mtk.data.doubts import between, of_labels, of_rows, same_label, unbalanced
+from mtk.data.doubts import between, of_labels, of_rows, unbalanced
+from mtk.data.fields import same_label
 from mtk.data.split import Split
 from mtk.file_form import FileForm
-from mtk.task import Binary, Classification, Regression, Task
+from mtk.task import Task
 
 TASK = Task(name="t", kind=Binary(), text=("text",), label="label", id="id")
 SCORES = Task(name="t", kind=Regression(0, 5), text=("text",), label="label")

@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+from kinds import KINDS
 
 from mtk.data.guess import guess_tasks
 from mtk.data.tasks_toml import read_layout
@@ -29,8 +30,8 @@ def test_the_labels_tell_the_kind(tmp_path: Path, labels: list[str], kind: str) 
     write(tmp_path / "mood-dev.csv", "sentence,label", labels)
     (guess,), _ = guess_tasks(tmp_path)
     (tmp_path / "tasks.toml").write_text(guess.toml())
-    (files,) = read_layout(tmp_path).values()
-    task = files.task("mood")
+    (source,) = read_layout(tmp_path, KINDS).values()
+    task = source.task
     assert str(task.kind).startswith(kind)
     assert (task.text, task.label) == (("sentence",), "label")
 
@@ -40,5 +41,5 @@ def test_two_columns_of_text_are_a_pair(tmp_path: Path) -> None:
     write(tmp_path / "dev.csv", "first,second,same", ["0", "1"] * 12, texts=2)
     (guess,), _ = guess_tasks(tmp_path)
     (tmp_path / "tasks.toml").write_text(guess.toml())
-    (files,) = read_layout(tmp_path).values()
-    assert files.task("x").text == ("first", "second")
+    (source,) = read_layout(tmp_path, KINDS).values()
+    assert source.task.text == ("first", "second")

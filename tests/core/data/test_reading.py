@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kinds import Binary, Classification, Regression
 
 from mtk.data.formats import blank
 from mtk.data.reading import BadRows, parse_lines, read_split, read_texts
 from mtk.errors import DataError
-from mtk.task import Binary, Classification, Regression, Task
+from mtk.task import Task
 
 PAIRS = Task(name="para", kind=Binary(), text=("first", "second"), label="same", id="id")
 SINGLES = Task(name="mood", kind=Classification(("bad", "good")), text=("sentence",), label="mood")

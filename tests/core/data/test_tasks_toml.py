@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from building import read_tasks
+from kinds import KINDS, Binary, Classification, Regression
 
 from mtk.data.split import TaskData
 from mtk.data.tasks_toml import read_layout
 from mtk.errors import DataError, UsageError
 from mtk.host.registry import Registry
 from mtk.plan import find_data
-from mtk.task import Binary, Classification, Regression
 
 CS224N = Path(os.environ.get("MTK_CS224N") or Path(__file__).parents[4] / "shared" / "data" / "cs224n")
 needs_cs224n = pytest.mark.skipif(
@@ -68,7 +68,7 @@ BAD_TABLES = {
     "missing key": (BINARY.replace('label = "y"\n', ""), "`label`"),
     "missing file": (BINARY.replace('dev = "dev.csv"\n', ""), "`dev`"),
     "missing kind": (COLUMNS, "`kind`"),
-    "unknown kind": (BINARY.replace("binary", "ranking"), "in `kind`"),
+    "unknown kind": (BINARY.replace("binary", "rankin"), "There is no kind 'rankin'. Did you mean ranking? - at `kind`"),
     "wrong type": (BINARY.replace('label = "y"', "label = 1"), "in `label`"),
     "three texts": (BINARY.replace('"b"]', '"b", "c"]'), "in `text`"),
     "no text": (BINARY.replace('["a", "b"]', "[]"), "in `text`"),
@@ -76,19 +76,24 @@ BAD_TABLES = {
     "label among texts": (BINARY.replace('"b"]', '"y"]'), "`text` and `label` name a column twice: a, y, y"),
     "long separator": (BINARY + 'separator = "::"', "`separator` is one character"),
     "quote as separator": (BINARY + "separator = '\"'", "`separator` is one character"),
-    "classes of binary": (BINARY + "classes = 2", "not `classes`"),
-    "three labels of binary": (BINARY + 'labels = ["a", "b", "c"]', "not `labels`"),
-    "range of binary": (BINARY + "range = [0, 1]", "not `range`"),
-    "classes of regression": (REGRESSION + "classes = 2", "takes `range = [0, 5]`"),
-    "classes beside range": (REGRESSION + "range = [0, 5]\nclasses = 2", "not `classes` and `range`"),
-    "no range": (REGRESSION, "takes `range = [0, 5]`, the lowest score and the highest, not nothing"),
+    "three labels of binary": (BINARY + 'labels = ["a", "b", "c"]', "and 3 are named"),
+    "range of binary": (
+        BINARY + "range = [0, 1]",
+        "1, 2 …, and no `range`",
+    ),
+    "classes of regression": (REGRESSION + "classes = 2", "needs `range`, the lowest score and the highest"),
+    "classes beside range": (
+        REGRESSION + "range = [0, 5]\nclasses = 2",
+        "and no `labels`",
+    ),
+    "no range": (REGRESSION, "the kind 'regression' needs `range`, the lowest score and the highest"),
     "range reversed": (REGRESSION + "range = [5, 0]", "the lowest score and the highest"),
     "range empty": (REGRESSION + "range = [5, 5]", "the lowest score and the highest"),
     "range without end": (REGRESSION + "range = [0, inf]", "the lowest score and the highest"),
     "range of one": (REGRESSION + "range = [5]", "in `range`"),
     "one class": (CLASSES + "classes = 1", "in `classes`"),
-    "no classes": (CLASSES, "either `classes = 3`"),
-    "classes and labels": (CLASSES + 'classes = 2\nlabels = ["a", "b"]', "either `classes = 3`"),
+    "no classes": (CLASSES, "the kind 'classification' needs `labels`, or `classes`"),
+    "classes and labels": (CLASSES + 'classes = 2\nlabels = ["a", "b"]', "one of the two is enough"),
     "one label": (CLASSES + 'labels = ["a"]', "in `labels`"),
     "labels twice": (CLASSES + 'labels = ["a", "b", "a"]', "two of `labels` are equal"),
     "empty label": (CLASSES + 'labels = ["a", ""]', "one is empty"),
@@ -161,7 +166,7 @@ def test_a_task_set_is_found_by_its_name_wherever_one_is(tmp_path: Path, monkeyp
     assert (found / "tasks.toml").is_file()
     assert find_data("multitask-toolkit/sample", Registry()) == found
     assert find_data("./sample", Registry()) == Path("sample")
-    assert list(read_layout(found)) == ["sst", "para", "sts"]
+    assert list(read_layout(found, KINDS)) == ["sst", "para", "sts"]
 
 
 def test_a_directory_without_a_corpus_says_what_was_looked_for(tmp_path: Path) -> None:
@@ -246,8 +251,9 @@ def test_the_sample_trains_on_no_text_that_it_is_judged_by(sample: dict[str, Tas
 def test_every_label_occurs_in_the_sample(sample: dict[str, TaskData], name: str) -> None:
     for split in (sample[name].train, sample[name].dev):
         labels = split.labels or []
-        match sample[name].task.kind:
-            case Regression(low, high):
-                assert {round(label) for label in labels} == set(range(round(low), round(high) + 1))
-            case kind:
-                assert set(labels) == {float(index) for index in range(len(kind.labels))}
+        kind = sample[name].task.kind
+        if kind.range:
+            low, high = map(round, kind.range)
+            assert {round(label) for label in labels if isinstance(label, float)} == set(range(low, high + 1))
+        else:
+            assert set(labels) == {float(index) for index in range(len(kind.labels))}

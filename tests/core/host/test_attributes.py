@@ -142,7 +142,7 @@ def test_nothing_that_comes_with_mtk_is_suspected(component: Any) -> None:
 
 
 def test_the_contract_is_what_mtks_own_classes_annotate() -> None:
-    assert set(attributes(mtk.Head)) == {"pair_encoding"}
+    assert set(attributes(mtk.Head)) == {"pair_encoding", "level"}
     assert set(attributes(mtk.GramianCombiner)) == {"uses_host", "declares", "scope"}
     assert set(attributes(mtk.LossCombiner)) == {"uses_host", "declares", "additive"}
     assert set(attributes(mtk.Augmenter)) == {"copies"}

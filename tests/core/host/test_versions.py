@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version
 
-from mtk.host.contracts import Kind
+from mtk.host.contracts import PartKind
 from mtk.host.registry import Registry
 from mtk.host.versions import changed_versions, used_versions
 
@@ -14,7 +14,7 @@ OWN = f"multitask-toolkit {version('multitask-toolkit')}"
 
 def test_every_component_is_recorded_with_its_package_and_version() -> None:
     registry = Registry()
-    names: list[tuple[Kind, str]] = [("head", "cnn"), ("head", "multitask-toolkit/linear"), ("listener", "tensorboard")]
+    names: list[tuple[PartKind, str]] = [("head", "cnn"), ("head", "multitask-toolkit/linear"), ("listener", "tensorboard")]
     assert used_versions(registry.find(kind, name) for kind, name in names) == {
         "python": sys.version.split()[0],
         **{package: version(package) for package in ("multitask-toolkit", "torch", "transformers")},

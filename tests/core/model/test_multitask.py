@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from kinds import Binary, Classification, Regression
 from torch import Tensor, nn
 
 import mtk
@@ -18,7 +19,7 @@ from mtk.events import Result
 from mtk.head import Encoding, Head, PairEncoding
 from mtk.model.encoder import Encoder, load_encoder
 from mtk.model.multitask import Model, inputs_of
-from mtk.task import Binary, Classification, Regression, Task
+from mtk.task import Task
 
 ONE = Task(name="one", kind=Classification(("0", "1", "2")), text=("a",), label="y")
 TWO = Task(name="two", kind=Binary(), text=("a", "b"), label="y")

@@ -28,7 +28,7 @@ def plan(tiny_corpus: Path, tiny_encoder: Path) -> Callable[..., Planned]:
         given = {"data": str(tiny_corpus), "encoder": str(tiny_encoder), "heads": "linear", "limit": 8, "batch_size": 8}
         given["precision"] = "fp32"
         planned = plan_run(RunConfig(**{**given, **settings}), registry)
-        return planned, {name: read_task(name, t.files, limit=t.limit) for name, t in planned.tasks.items()}
+        return planned, {name: read_task(t.source, limit=t.limit) for name, t in planned.tasks.items()}
 
     return plan
 

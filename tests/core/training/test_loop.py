@@ -30,7 +30,7 @@ def ready(tiny_corpus: Path, tiny_encoder: Path, tmp_path: Path) -> Ready:
         data=str(tiny_corpus), encoder=str(tiny_encoder), heads="linear", limit=8, batch_size=8, epochs=4, precision="fp32"
     )
     plan = plan_run(config, building.REGISTRY)
-    data = {name: read_task(name, t.files, limit=t.limit) for name, t in plan.tasks.items()}
+    data = {name: read_task(t.source, limit=t.limit) for name, t in plan.tasks.items()}
     training = build_training(plan, data, augment(plan, data), torch.device("cpu"), lambda _: None)
     directory = RunDirectory.choose(tmp_path / "run", plan)
     directory.create()

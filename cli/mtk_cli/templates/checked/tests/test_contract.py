@@ -1,4 +1,4 @@
-"""What mtk asks of every head, combiner and augmenter, and room for what yours promise
+"""What mtk asks of every part of this kind, and room for what yours promise
 beyond that."""
 
 from mtk.testing import Check
