@@ -22,6 +22,7 @@ from mtk_cli.escape import visible
 from mtk_cli.output import Listing, Screen, scores, stdout, table
 
 LOG_SECONDS = 20.0  # between two lines in a log
+NOTEBOOK_SECONDS = 0.5  # between two forms of the line that moves there
 PATIENCE = 3.0  # seconds after which a log says what is still being prepared
 SKIPPED_SHOWN = 3
 
@@ -38,7 +39,7 @@ class Quiet:
 
 
 class Report:
-    """Says everything. On a terminal a bar moves; elsewhere a few plain lines a minute tell the same.
+    """Says everything. On a terminal a bar moves, in a notebook a line; elsewhere a few plain lines a minute tell the same.
 
     As a context manager it says at once that something is going on, and puts the terminal back in order, however the run
     ends.
@@ -46,8 +47,10 @@ class Report:
 
     def __init__(self, screen: Screen, clock: Callable[[], float] = time.monotonic) -> None:
         self._screen, self._clock = screen, clock
-        self._status = Status("starting", console=screen) if screen.is_live else None
-        self._bar = Bar(screen) if screen.is_live else None
+        self._status: Status | Line | None = Status("starting", console=screen) if screen.is_live else None
+        self._bar: Bar | Line | None = Bar(screen) if screen.is_live else None
+        if screen.is_notebook:
+            self._status = self._bar = Line(screen)
         self._next_line = float("-inf")
         self._untold: Progress | None = None
         self._waiting: Timer | None = None
@@ -123,7 +126,7 @@ class Report:
             self._untold = None
         best = "  best so far" if evaluation.best else ""
         self._screen.say(f"epoch {evaluation.epoch}, step {evaluation.step}: average {evaluation.average:.4f}{best}", "bold")
-        self._screen.print(scores(evaluation.metrics))
+        self._screen.print(scores({**evaluation.metrics, **evaluation.further}))
         if cosines := self._cosines.taken():
             each = "  ".join(f"{pair} {cosine:+.3f}" for pair, cosine in cosines.items())
             self._screen.say(f"  cosines of the gradients  {each}")
@@ -139,7 +142,7 @@ class Report:
             line = f"Best: epoch {best.epoch}, step {best.step}, average {best.average:.4f}"
             self._screen.say(f"{line}, the last one" if is_last else line, "bold")
             if not is_last:
-                self._screen.print(scores(best.metrics))
+                self._screen.print(scores({**best.metrics, **best.further}))
         self._screen.say(outcome(result))
 
     def _prepared(self) -> None:
@@ -235,6 +238,56 @@ class Bar(ProgressBar):
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
         yield self._losses
+
+
+class Line:
+    """What moves in a notebook, where a carriage return goes back to a line's beginning and nothing goes further back: one
+    line, in the place of `Status` before a run begins, and of `Bar` then."""
+
+    def __init__(self, screen: Screen, clock: Callable[[], float] = time.monotonic) -> None:
+        self._file, self._clock = screen.file, clock
+        self._length, self._next = 0, float("-inf")
+
+    def start(self) -> None:
+        """Something goes on."""
+        self.update(Text("starting"))
+
+    def update(self, stage: Text) -> None:
+        self._write(stage.plain)
+
+    def begin(self, plan: Plan) -> None:
+        self._epochs = plan.epochs
+
+    def show(self, progress: Progress) -> None:
+        self._now_and_then(f"epoch {progress.epoch}/{self._epochs}  {told(progress)}")
+
+    def begin_evaluation(self, start: EvaluationStart) -> None:
+        self._done, self._total = dict.fromkeys(start.examples, 0), sum(start.examples.values())
+
+    def show_evaluation(self, progress: EvaluationProgress) -> None:
+        self._done[progress.task] = progress.done
+        self._now_and_then(f"evaluation {sum(self._done.values()):,}/{self._total:,}")
+
+    def end_evaluation(self) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Nothing is left of it."""
+        if self._length:
+            self._write("")
+            self._file.write("\r")
+            self._file.flush()
+
+    def _now_and_then(self, text: str) -> None:
+        if self._clock() >= self._next:
+            self._next = self._clock() + NOTEBOOK_SECONDS
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        text = visible(text)
+        self._file.write(f"\r{text.ljust(self._length)}")
+        self._file.flush()
+        self._length = len(text)
 
 
 def tasks(plan: Plan) -> Listing:

@@ -10,7 +10,7 @@ import click
 from mtk.config import Precision
 from mtk.file_form import FileForm
 from mtk_cli.completion import parts, runs
-from mtk_cli.file_form import form_options
+from mtk_cli.file_form import form_options, label_options
 from mtk_cli.json_output import json_option, print_json
 from mtk_cli.settings import value
 
@@ -20,16 +20,17 @@ from mtk_cli.settings import value
 @click.option(
     "--data", metavar="NAME|DIR", shell_complete=parts("tasks", or_directory=True), help="Other data than the run's own."
 )
-@click.option("--split", type=click.Choice(["dev", "test", "train"]), default="dev", show_default=True)
+@click.option("--split", default="dev", show_default=True, metavar="NAME", help="dev, test or train; or dev-NAME.")
 @click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16|fp16", help="As in the run unless given.")
 @click.option("--bad-rows", type=value("bad_rows"), metavar="error|skip", help="As in the run unless given.")
+@label_options
 @form_options
 @json_option("Print one JSON object.")
 def command(
     run: Path,
     data: str | None,
-    split: Literal["dev", "test", "train"],
+    split: str,
     device: str,
     precision: Precision | None,
     bad_rows: Literal["error", "skip"] | None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -16,10 +16,10 @@ _ESCAPES = {"\\t": "\t", "tab": "\t", "space": " "}  # as they can be typed
 
 
 def form_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The flags, as one argument `form` of the command."""
+    """The flags of what a file is like, as one argument `form` of the command."""
 
     @click.option("--separator", metavar="CHAR", help="What separates the columns of a table; \\t is a tab.")
-    @click.option("--quote", metavar="double|none", help='none: " is a character like any other.')
+    @click.option("--quote", type=click.Choice(["double", "none"]), help='none: " is a character like any other.')
     @click.option("--encoding", metavar="NAME", help="UTF-8 unless given.")
     @click.option("--format", "layout", metavar="conll", help="conll: a word a line, a blank line after a sentence.")
     @click.option("--columns", "header", metavar="A,B,…", help="The names of the columns, where no header has them.")
@@ -39,6 +39,8 @@ def form_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "encoding": encoding,
             "format": layout,
             "columns": header.split(",") if header else None,
+            "unlabelled": kwargs.pop("unlabelled", None) or None,
+            "map": _pairs(kwargs.pop("mapped", ())) or None,
         }
         try:
             form = msgspec.convert(given, FileForm)
@@ -49,3 +51,19 @@ def form_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, form=form, **kwargs)
 
     return with_form
+
+
+def label_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags of what labels are like, for a command that reads them; `form_options` stands below it."""
+    click.option("--map", "mapped", multiple=True, metavar="OLD=NEW", help="A label of the file, and the task's for it.")(
+        command
+    )
+    click.option("--unlabelled", multiple=True, metavar="TEXT", help="What stands where there is no label.")(command)
+    return command
+
+
+def _pairs(mapped: Sequence[str]) -> dict[str, str]:
+    for text in mapped:
+        if "=" not in text:
+            raise UsageError(f"--map {text}: it takes a label of the file and the task's for it, OLD=NEW.")
+    return dict(text.rpartition("=")[::2] for text in mapped)

@@ -25,8 +25,11 @@ class Screen(Console):
     """A console on which nothing is more than text: no markup, since a message or a summary may hold brackets of its own,
     and nothing that a terminal would obey."""
 
-    def __init__(self, **how: Any) -> None:
-        super().__init__(markup=False, emoji=False, highlight=False, **how)
+    def __init__(self, *, is_notebook: bool = False, **how: Any) -> None:
+        """In a notebook it writes plain lines: rich would follow each with an empty display."""
+        self.is_notebook = is_notebook
+        plain: dict[str, Any] = {"force_jupyter": False, "force_terminal": False} if is_notebook else {}
+        super().__init__(markup=False, emoji=False, highlight=False, **plain, **how)
 
     @property
     def is_live(self) -> bool:
@@ -54,7 +57,7 @@ class Screen(Console):
 
 def stdout() -> Screen:
     """Standard output as it is just now."""
-    return Screen(width=None if sys.stdout.isatty() else _ENDLESS)
+    return Screen(width=None if sys.stdout.isatty() else _ENDLESS, is_notebook=Console().is_jupyter)
 
 
 class Listing:

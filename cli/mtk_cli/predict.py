@@ -14,7 +14,7 @@ from mtk.config import Precision
 from mtk.errors import nearest
 from mtk.file_form import FileForm
 from mtk_cli.completion import runs, tasks_of_run
-from mtk_cli.escape import visible
+from mtk_cli.escape import say, visible
 from mtk_cli.file_form import form_options
 from mtk_cli.json_output import json_option, print_json
 from mtk_cli.settings import value
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), help="Write to a new file: .csv, or .jsonl for JSON Lines.")
 @click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16|fp16", help="As in the run unless given.")
+@click.option("--text", "texts", multiple=True, metavar="COLUMN", help="The column of the text; twice for a pair.")
+@click.option("--id", "identity", metavar="COLUMN", help="The column of the ids.")
 @form_options
 @json_option("Print a JSON object a line, with the id.")
 def command(
@@ -43,14 +45,17 @@ def command(
     out: Path | None,
     device: str,
     precision: Precision | None,
+    texts: tuple[str, ...],
+    identity: str | None,
     form: FileForm,
     as_json: bool,
 ) -> None:
     """Predict a task for each text of a file.
 
     The model is that of the directory RUN. FILE is a table or JSON with the task's columns (.csv, .tsv, .jsonl, .json,
-    .parquet, and .gz of them), or text (.txt) with an example a line and a tab between the texts of a pair; standard input
-    is such text. A prediction a line is printed, in the order of the rows; --out, --json and --probabilities add the ids.
+    .parquet; also packed, as .gz), or text (.txt) with an example a line and a tab between the texts of a pair; standard
+    input is such text. A prediction a line is printed, in the order of the rows; --out, --json and --probabilities add the
+    ids.
     """
     import mtk
     from mtk.data.reading import parse_stream, read_texts
@@ -62,7 +67,7 @@ def command(
     model = mtk.load(run, device=device, precision=precision)
     if task not in model.tasks:
         raise UsageError(f"{run} has no task '{task}'. {nearest(task, model.tasks)}")
-    asked = model.tasks[task]
+    asked = _in_columns(model.tasks[task], texts, identity)
     as_json = as_json or (out is not None and out.suffix.lower() in (".jsonl", ".json"))
     if probabilities and not as_json and (asked.kind.level == "token" or asked.kind.candidates):
         raise UsageError(f"--probabilities: those of {asked.kind} are no table. --json prints them, --out FILE.jsonl too.")
@@ -70,8 +75,10 @@ def command(
         split = parse_stream(sys.stdin.buffer, asked, Path("standard input"), form)
     else:
         split = read_texts(file, asked, form)
+    tokens = model.tokenize(task, split)
+    for note in (*split.notes, *tokens.remarks()):
+        say(f"warning: {note}", err=True)
     with Rows(f"predicting {task}", total=len(split)) as rows:
-        tokens = model.tokenize(task, split)
         if probabilities:
             predicted, likely = model.probabilities_of_split(task, tokens, progressed=rows.done)
         else:
@@ -91,6 +98,15 @@ def command(
         for record in records:
             value = record["prediction"]
             click.echo(f"{value:.4f}" if isinstance(value, float) else escaped(asked.kind.written(value)))
+
+
+def _in_columns(task: Task, texts: tuple[str, ...], identity: str | None) -> Task:
+    """The task, of a file whose columns have other names."""
+    import msgspec
+
+    if texts and len(texts) != len(task.text):
+        raise UsageError(f"--text: task '{task.name}' is of {len(task.text)} texts, and {len(texts)} columns are named.")
+    return msgspec.structs.replace(task, text=texts or task.text, id=identity or task.id)
 
 
 def _records(task: Task, ids: list[str], predicted: Tensor, likely: Tensor | None) -> Iterator[dict[str, Any]]:

@@ -91,13 +91,13 @@ class EvaluationStart(msgspec.Struct, frozen=True, kw_only=True):
 
     step: int
     epoch: int
-    examples: dict[str, int]  # task -> those of its development set
+    examples: dict[str, int]  # task -> those of its development set; "task/NAME" -> those of a further one
 
 
 class EvaluationProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How far an evaluation is."""
 
-    task: str
+    task: str  # or "task/NAME", as in `EvaluationStart`
     done: int  # examples of the task
     examples: int  # that it has
 
@@ -111,6 +111,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     average: float  # mean of the tasks' scores
     best: bool  # the best average so far
     losses: dict[str, float] = {}  # task -> mean loss of its logits over the development set, without a head's own losses
+    further: dict[str, dict[str, float]] = {}  # "task/NAME" -> the metrics on a development set beside the one that decides
 
 
 class Stop(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ import msgspec
 class FileForm(msgspec.Struct, frozen=True, kw_only=True):
     """What is not said is None: a split's form is laid over its task's, and that over what the suffix of the file says."""
 
-    separator: Annotated[str, msgspec.Meta(min_length=1, max_length=1, pattern='[^"\r\n]')] | None = None
+    separator: str | None = None
     quote: Literal["double", "none"] | None = None  # whether " encloses a field, or is a character like any other
     encoding: str | None = None  # UTF-8 unless given
     format: Literal["conll"] | None = None  # a word a line, and a blank line after each sentence
@@ -21,6 +21,8 @@ class FileForm(msgspec.Struct, frozen=True, kw_only=True):
     map: dict[str, str] | None = None  # from the file's labels, in which * stands for anything, to the task's
 
     def __post_init__(self) -> None:
+        if self.separator is not None and (len(self.separator) != 1 or self.separator in '"\r\n\0'):
+            raise ValueError("`separator` is one character, such as ; or a tab, and no quote or line end")
         if self.encoding is not None:
             try:
                 text = codecs.lookup(self.encoding)._is_text_encoding

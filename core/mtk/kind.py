@@ -144,4 +144,4 @@ def number_in(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    return number if math.isfinite(number) and "_" not in text else None  # 1_0 is ten in Python alone

@@ -118,7 +118,7 @@ def evaluate(
     path: str | Path,
     *,
     data: str | None = None,
-    split: Literal["train", "dev", "test"] = "dev",
+    split: str = "dev",
     device: str = "auto",
     precision: Precision | None = None,
     bad_rows: Literal["error", "skip"] | None = None,
@@ -129,8 +129,10 @@ def evaluate(
     the precision of the run, or another one. `form` says what the files are like where tasks.toml does not. `progress` is
     told how many rows are done, and of how many.
 
-    Rows and tasks that are not scored are said to the logger `mtk`.
+    The split is train, dev or test, or `dev-NAME` of a further development set. Rows and tasks that are not scored are said
+    to the logger `mtk`.
     """
+    from mtk.data.tasks_toml import check_split
     from mtk.engine.device import out_of_memory_explained
     from mtk.training import checkpoint
     from mtk.training.evaluation import evaluate_splits
@@ -139,12 +141,13 @@ def evaluate(
     config = check(read_config(Path(path) / "config.toml"))
     registry = Registry()
     layout = read_layout(find_data(data or config.data, registry), Kinds(registry))
+    check_split(layout, split)
     model = checkpoint.load(path, device=device, precision=precision, registry=registry)
     splits, notes = read_scored(model, layout, split, bad_rows=bad_rows or config.bad_rows, seed=config.seed, form=form)
-    for note in notes:
-        logging.getLogger("mtk").warning(note)
     with out_of_memory_explained():
         tokens = {name: model.tokenize(name, chosen) for name, chosen in splits.items()}
+        for note in notes + [f"{name}: {remark}" for name, read in tokens.items() for remark in read.remarks()]:
+            logging.getLogger("mtk").warning(note)
         rows, done = sum(map(len, tokens.values())), dict.fromkeys(tokens, 0)
 
         def progressed(task: str, count: int) -> None:

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from command_line import EVALUATION, PLAN, RESULT, invoke, progress, tell
 
-from mtk.events import Preparation
-from mtk_cli.console import Means, Quiet, Report, Rows, setup, tasks
+from mtk.events import EvaluationProgress, EvaluationStart, Preparation
+from mtk_cli.console import Line, Means, Quiet, Report, Rows, setup, tasks
 from mtk_cli.output import Screen
 
 
@@ -198,5 +198,40 @@ def test_eval_and_predict_show_a_bar_and_their_answer_is_the_same(finished: Path
     shown = invoke("predict", str(finished), "sst", "--device", "cpu", stdin="a great film\nawful\n")
     assert "2/2" in shown.stderr
     assert len(shown.stdout.split()) == 2
-    assert plain.stderr == ""
+    assert all(line.startswith("warning: ") and "are cut at 16 tokens" in line for line in plain.stderr.splitlines())
     assert "dev: average" in plain.stdout
+
+
+def seen(written: str) -> list[str]:
+    """The lines that a notebook shows, where a carriage return lets what follows overwrite the line."""
+    lines = []
+    for line in written.split("\n"):
+        shown = ""
+        for part in line.split("\r"):
+            shown = part + shown[len(part) :]
+        lines.append(shown.rstrip())
+    return lines
+
+
+def test_a_notebook_has_one_line_that_moves_and_nothing_remains_of_it() -> None:
+    notebook, log = io.StringIO(), io.StringIO()
+    with Report(Screen(file=notebook, width=200, is_notebook=True)) as report:
+        report.mtk_run_preparing(Preparation("reading 3 [tasks]"))
+        tell(report)
+    tell(Report(Screen(file=log, width=200)))
+    written = notebook.getvalue()
+    assert "\rstarting" in written and "\rreading 3 [tasks]" in written and "\repoch 1/2  step 1/200  loss" in written
+    assert "\x1b" not in written, "a notebook's text is no terminal"
+    told = [line for line in log.getvalue().splitlines() if not line.startswith("step ")]
+    assert [line for line in seen(written) if line] == [line for line in told if line]
+
+
+def test_a_notebooks_line_moves_on_in_an_evaluation_and_not_at_every_batch() -> None:
+    notebook, now = io.StringIO(), [0.0]
+    line = Line(Screen(file=notebook, is_notebook=True), clock=lambda: now[0])
+    line.begin_evaluation(EvaluationStart(step=1, epoch=1, examples={"sst": 64, "para": 36}))
+    for task, done in (("sst", 32), ("sst", 64), ("para", 36)):
+        line.show_evaluation(EvaluationProgress(task=task, done=done, examples=64))
+        now[0] += 0.3
+    assert seen(notebook.getvalue()) == ["evaluation 100/100"]
+    assert "64/100" not in notebook.getvalue()

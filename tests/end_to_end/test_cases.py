@@ -427,7 +427,7 @@ def test_what_is_too_much_is_answered(tmp_path: Path, mtk: Mtk) -> None:
     refused(mtk("run", "--data", root), "train.csv:2", "longer than")
     (root / "train.csv").unlink()
     os.mkfifo(root / "train.csv")
-    refused(mtk("run", "--data", root), "train.csv", "a pipe or a device")
+    refused(mtk("run", "--data", root), "train.csv", "a pipe, a socket or a device")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ import msgspec
 
 from mtk.augmenter import Augmenter, method_of
 from mtk.data.augmentation import Example, changed_examples
-from mtk.data.formats import Format, Row, field, format_of, read_lines, read_rows, separator_of, suffix_of
+from mtk.data.formats import Format, Row, field, format_of, is_json, read_rows, separator_of, suffix_of
+from mtk.data.text_files import read_lines
 from mtk.errors import DataError, UsageError, nearest
 from mtk.file_form import FileForm
 from mtk.files import replacing
@@ -52,8 +53,8 @@ def augment_file(
     format = format_of(source, form) or "plain"
     if source.is_dir():
         raise DataError(f"{source}: it cannot be read: Is a directory.")
-    if format in ("parquet", "arrow"):
-        raise UsageError(f"{source}: there is no writing of {format}. Save it as .csv or .jsonl first.")
+    if format == "arrow":
+        raise UsageError(f"{source}: parquet and Arrow files are read and not written. Save it as .csv or .jsonl first.")
     rows = _rows(source, form, format)
     first = next(rows, None)
     if first is None:
@@ -90,7 +91,7 @@ def _rows(source: Path, form: FileForm, format: Format) -> Iterator[tuple[int, d
     """The rows with the lines that they start on. A line of plain text is a row with one column, `text`."""
     rows: Iterable[Row]
     if format == "plain":
-        lines = enumerate(read_lines(source, form.encoding), start=1)
+        lines = enumerate(_texts(source, form), start=1)
         rows = ((number, {"text": line.rstrip("\r\n")}) for number, line in lines if line.strip())
     else:
         rows = read_rows(source, form, None)
@@ -100,14 +101,25 @@ def _rows(source: Path, form: FileForm, format: Format) -> Iterator[tuple[int, d
         yield line, row
 
 
+def _texts(source: Path, form: FileForm) -> Iterator[str]:
+    """The lines of plain text. Raises DataError for a table or JSON, whose lines are no texts."""
+    for number, line in enumerate(read_lines(source, form.encoding), start=1):
+        names = {name.strip().strip('"') for mark in ",;\t|" if mark in line for name in line.split(mark)}
+        if number == 1 and (is_json(line) or names & {*_TEXT_COLUMNS}):
+            what = "JSON; let its name end in .jsonl" if is_json(line) else "the header of a table; --separator says so"
+            raise DataError(f"{source}:1: this would be read as a text, and looks like {what}.")
+        yield line
+
+
 def _text_columns(source: Path, known: Sequence[str], asked: Sequence[str] | None) -> Sequence[str]:
+    separated = " Is that what separates its columns? --separator says another." if len(known) == 1 else ""
     for column in asked or ():
         if column not in known:
-            raise UsageError(f"{source} has no column '{column}'. {nearest(column, filter(None, known))}")
+            raise UsageError(f"{source} has no column '{column}'. {nearest(column, filter(None, known))}{separated}")
     texts = list(dict.fromkeys(asked)) if asked else [column for column in _TEXT_COLUMNS if column in known]
     if not texts:
         columns = ", ".join(name for number, name in enumerate(known, start=1) if name != f"#{number}")
-        raise UsageError(f"Which columns of {source} are text? Name them with --column; it has {columns}.")
+        raise UsageError(f"Which columns of {source} are text? Name them with --column; it has {columns}.{separated}")
     return texts
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from mtk.data import formats
+from mtk.data.arrow_files import ClassLabel
 from mtk.file_form import FileForm
 from mtk.task import Column, Task
 
@@ -35,12 +37,22 @@ def label_of(fields: Fields, task: Task, form: FileForm) -> str | list[str] | No
     value = formats.find(fields, columns[0])
     if isinstance(value, list | tuple):
         return [form.named(text) for text in _items(value, columns[0])]
+    if isinstance(value, ClassLabel) and value.name in task.labels:
+        return value.name
     if formats.blank(value) and formats.has(fields, columns[0]) and task.kind.may_be_empty:
         return None if "" in (form.unlabelled or ()) else []
-    text = formats.field(fields, columns[0], str, int, float)
+    text = same_label(formats.field(fields, columns[0], str, int, float), task.labels)
     if form.is_unlabelled(text):
         return None
     return [form.named(word) for word in text.split()] if task.kind.level == "token" else form.named(text)
+
+
+def same_label(text: str, labels: Iterable[str]) -> str:
+    """The label that differs from a text in nothing but how its accents are encoded, or the text."""
+    if text.isascii():
+        return text
+    composed = unicodedata.normalize("NFC", text)
+    return next((label for label in labels if unicodedata.normalize("NFC", label) == composed), text)
 
 
 def check_count(label: Any, texts: list[Text], task: Task) -> None:

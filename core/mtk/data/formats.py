@@ -1,34 +1,31 @@
-"""From a file to rows: delimited text, JSON and Arrow as dictionaries, with the line on which each row starts.
-
-A file is read as a stream: what a row or a line may take is bounded, and so is what is asked of anything but a file.
-"""
+"""From a file to rows: delimited text, JSON and Arrow as dictionaries, with the line on which each row starts."""
 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
-import stat
-import zlib
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from mtk.data import conll
+from mtk.data.arrow_files import read_arrow
+from mtk.data.text_files import LONGEST_LINE, PACKED, read_lines
 from mtk.errors import DataError
 from mtk.file_form import FileForm
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _JSON = (".jsonl", ".ndjson", ".json")
 _PLAIN = (".txt", ".text", "")
-KNOWN = (*SEPARATORS, *_JSON, ".parquet", *conll.SUFFIXES)
+_ARROW = (".parquet", ".arrow")
+KNOWN = (*SEPARATORS, *_JSON, *_ARROW, *conll.SUFFIXES)
 
-LONGEST_LINE = 4_000_000  # characters; of one field too
 LARGEST_ARRAY = 100_000_000  # bytes of a JSON array, which is read at once; JSON Lines of any size are not
 
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
@@ -41,19 +38,19 @@ PLAIN_FORM = FileForm()
 Row: TypeAlias = tuple[int, dict[str, Any] | str]
 """The line on which a row starts, and its fields, or the reason why there are none."""
 
-Format: TypeAlias = Literal["delimited", "json", "parquet", "arrow", "conll", "plain"]
+Format: TypeAlias = Literal["delimited", "json", "arrow", "conll", "plain"]
 
 
 def format_of(path: Path, form: FileForm) -> Format | None:
-    """How a file is read: as `separator` and `columns` say, or else as its suffix does, in any case and with .gz behind it.
+    """How a file is read: as `separator` and `columns` say, or else as its suffix does, in any case, and also packed.
     A directory is a data set that `datasets` saved. None for a suffix that says nothing."""
     suffix = suffix_of(path)
     if form.format == "conll" or suffix in conll.SUFFIXES:
         return "conll"
     if suffix in _JSON:
         return "json"
-    if suffix == ".parquet":
-        return "parquet"
+    if suffix in _ARROW:
+        return "arrow"
     if suffix in SEPARATORS or form.separator or form.columns:
         return "delimited"
     if path.is_dir():
@@ -62,9 +59,9 @@ def format_of(path: Path, form: FileForm) -> Format | None:
 
 
 def suffix_of(path: Path) -> str:
-    """The suffix in lower case, that before .gz if there is one."""
+    """The suffix in lower case; of a file that is packed, that before .gz."""
     suffix = path.suffix.lower()
-    return path.with_suffix("").suffix.lower() if suffix == ".gz" else suffix
+    return path.with_suffix("").suffix.lower() if suffix in PACKED else suffix
 
 
 def read_rows(path: Path, form: FileForm, needed: Sequence[str] | None) -> Iterator[Row]:
@@ -80,8 +77,8 @@ def read_rows(path: Path, form: FileForm, needed: Sequence[str] | None) -> Itera
             return _json(path, form.encoding)
         case "conll":
             return conll.sentences(read_lines(path, form.encoding), form, universal=suffix_of(path) == ".conllu")
-        case "parquet" | "arrow" as format:
-            return _arrow(path, format)
+        case "arrow":
+            return read_arrow(path)
         case _:
             raise DataError(unknown(path))
 
@@ -89,8 +86,8 @@ def read_rows(path: Path, form: FileForm, needed: Sequence[str] | None) -> Itera
 def unknown(path: Path) -> str:
     """What is said of a suffix that says nothing."""
     return (
-        f"{path}: the suffix does not say how to read it. Known: {', '.join(KNOWN)}, each with .gz behind it too; of a "
-        f"table with another suffix, `separator` says it."
+        f"{path}: the suffix does not say how to read it. Known: {', '.join(KNOWN)}; of text with {', '.join(PACKED)} "
+        f"behind it too. Unpack an archive; of a table with another suffix, `separator` says it."
     )
 
 
@@ -112,82 +109,6 @@ def _head(lines: Iterator[str]) -> Iterator[str]:
             return
 
 
-def open_file(path: Path) -> BinaryIO:
-    """A regular file, unpacked if its name ends in .gz. A pipe is not waited for. Raises DataError."""
-    try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            raise DataError(f"{path}: it cannot be read: a pipe or a device is no file. Save what it gives.")
-        file = path.open("rb")
-        return gzip.GzipFile(fileobj=file) if path.suffix.lower() == ".gz" else file  # type: ignore[return-value]
-    except OSError as error:
-        raise DataError(f"{path}: it cannot be read: {error.strerror}.") from None
-
-
-def read_lines(path: Path, encoding: str | None = None) -> Iterator[str]:
-    """The lines of a text file with their ends; a carriage return by itself ends none. Raises DataError."""
-    lines = _lines(path, encoding)
-    return chain([next(lines)], lines)  # so that a file which cannot be read is answered here
-
-
-def _lines(path: Path, encoding: str | None) -> Iterator[str]:
-    number = 0
-    try:
-        with open_file(path) as file:
-            for line in decoded(file, encoding):
-                number += 1
-                if "\0" in line:
-                    raise _binary(path)
-                if len(line) > LONGEST_LINE:
-                    raise DataError(
-                        f"{path}:{number}: the line is longer than {LONGEST_LINE:,} characters. Look whether this is the "
-                        f"right file."
-                    )
-                yield line
-    except UnicodeDecodeError as error:
-        with open_file(path) as file:
-            if b"\0" in file.read(1000):
-                raise _binary(path) from None
-        raise DataError(
-            f"{path}:{_bad_line(path, encoding)}: this is not {encoding or 'UTF-8'}: {error.reason}. Save the file as "
-            f'UTF-8, or say which encoding it is in, such as `encoding = "latin-1"`.'
-        ) from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: it cannot be read: {getattr(error, 'strerror', None) or error}.") from None
-    if not number:
-        raise DataError(f"{path}: the file is empty.")
-
-
-def _binary(path: Path) -> DataError:
-    return DataError(
-        f"{path}: this is a binary file or UTF-16; a table of text is needed, and `encoding` names its encoding if it is "
-        f"not UTF-8."
-    )
-
-
-def decoded(file: BinaryIO, encoding: str | None = None) -> Iterator[str]:
-    """The lines of a stream of bytes, with their ends and without a byte order mark: none is read much further than a line
-    may be. Raises UnicodeDecodeError."""
-    encoding = encoding or "utf-8"
-    text = io.TextIOWrapper(file, "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding, newline="\n")
-    try:
-        while line := text.readline(LONGEST_LINE + 1):
-            yield line
-    finally:
-        text.detach()
-
-
-def _bad_line(path: Path, encoding: str | None) -> int:
-    """The first line that cannot be decoded by itself; the first for an encoding of which lines cannot be."""
-    with open_file(path) as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode(encoding or "utf-8")
-            except UnicodeDecodeError:
-                return number
-    return 1
-
-
 def delimited(
     lines: Iterable[str], path: Path, separator: str, needed: Sequence[str] | None, form: FileForm = PLAIN_FORM
 ) -> Iterator[Row]:
@@ -201,7 +122,9 @@ def delimited(
     """
     header = list(form.columns or ())
     if header:
-        _check_header(header, needed, str(path), separator)
+        _check_header(header, needed, "`columns`", separator)
+    else:
+        lines = _table(lines, path)
     reader = _reader(lines, separator, len(header), form)
     first, end = True, 0
     try:
@@ -218,7 +141,9 @@ def delimited(
                 header, first = [name.strip() for name in fields], False  # there is a header all the same
                 continue
             first = False
-            if len(fields) == len(header) or _may_be_ragged(fields, len(header), form):
+            if [name.strip() for name in fields] == header:
+                yield line, "the header stands here again"
+            elif len(fields) == len(header) or _may_be_ragged(fields, len(header), form):
                 yield line, dict(zip(header, fields, strict=False))
             else:
                 yield line, f"the row has {len(fields)} fields, the header {len(header)}"
@@ -269,24 +194,88 @@ class _Words:
             yield line.strip().split(" ", self._count - 1)
 
 
+def _table(lines: Iterable[str], path: Path) -> Iterator[str]:
+    """The same lines. Raises DataError if the first is one of something else."""
+    for number, line in enumerate(lines):
+        if number == 0 and is_json(line):
+            raise DataError(f"{path}:1: this is JSON, and no table. Let the name of the file end in .json or .jsonl.")
+        if number == 0 and line.lstrip().lower().startswith(("<!doctype", "<html", "<?xml")):
+            raise DataError(
+                f"{path}:1: this is a web page or XML, and no table. Look whether the right file was loaded down."
+            )
+        yield line
+
+
+def is_json(line: str) -> bool:
+    """Whether a line is JSON, or begins what goes on in the next one."""
+    try:
+        return line.lstrip().startswith(("{", "[")) and isinstance(msgspec.json.decode(line), dict | list)
+    except (msgspec.DecodeError, RecursionError):
+        return line.strip() in ("[", "{")
+
+
 def _check_header(header: list[str], needed: Sequence[str] | None, where: str, separator: str) -> None:
     for column in header if needed is None else needed:
         if column not in header:
-            raise DataError(
-                f"{where}: {_no_column(column, header)}. Is {separator!r} what separates its columns? `separator` says "
-                f"another, and `columns` names them where there is no header."
-            )
+            raise DataError(f"{where}: {_no_column(column, header)}. {_advice(header, needed or (), separator)}")
         if header.count(column) > 1:
             raise DataError(f"{where}: {header.count(column)} columns are named '{column}'. Rename all but one.")
+
+
+def _advice(header: list[str], needed: Sequence[str], separator: str) -> str:
+    """What to do where a column is not there: another separator, if the header has the columns with that."""
+    (line, *others) = header
+    for other in ",;\t|" if not others else ():
+        if other != separator and {*needed} <= {name.strip().strip('"') for name in line.split(other)}:
+            say = f"`separator = {msgspec.json.encode(other).decode()}` in tasks.toml, or --separator"
+            return f"Its columns are separated by {other!r}, which is to be said: {say}."
+    if len(header) > 1:
+        return "Name the columns as the header does; where there is no header, `columns` names them."
+    return (
+        f"Is {separator!r} what separates its columns? `separator` says another, and `columns` names them where there is no "
+        f"header."
+    )
 
 
 def _json(path: Path, encoding: str | None) -> Iterator[Row]:
     lines = read_lines(path, encoding)
     head = list(_head(lines))
-    if suffix_of(path) == ".json" and head and head[-1].lstrip().startswith("["):
+    if head and _begins_array(head[-1]):
         yield from _json_array(path, chain(head, lines))
-    else:
-        yield from json_lines(chain(head, lines))
+        return
+    rows = json_lines(chain(head, lines))
+    begin = list(islice(rows, 2))
+    if begin:
+        _check_json(path, head[-1], begin)
+    yield from chain(begin, rows)
+
+
+def _begins_array(line: str) -> bool:
+    """Whether a file's first line begins an array of objects, and is no array that stands in place of one."""
+    if not line.lstrip().startswith("["):
+        return False
+    try:
+        return not any(not isinstance(item, dict) for item in _ARRAY.decode(line))
+    except (msgspec.DecodeError, RecursionError):
+        return True
+
+
+def _check_json(path: Path, line: str, begin: Sequence[Row]) -> None:
+    """Raises DataError for a file whose first rows, and the line of the first, show that it has no object a row."""
+    number, first = begin[0]
+    if isinstance(first, str) and line.strip() == "{":
+        raise DataError(f"{path}:{number}: an object a line is read, or an array; here one goes over several lines.")
+    if isinstance(first, str) and not line.lstrip().startswith("{"):
+        raise DataError(f"{path}:{number}: {first}. If it is a table, let its name end in .csv or .tsv.")
+    if isinstance(first, dict) and len(begin) == 1 and (inside := _rows_inside(first)):
+        raise DataError(f"{path}:{number}: there is one object, with the rows in '{inside}'. Save that array by itself.")
+
+
+def _rows_inside(fields: dict[str, Any]) -> str | None:
+    """The field of an object that holds rows."""
+    return next(
+        (key for key, value in fields.items() if isinstance(value, list) and value and isinstance(value[0], dict)), None
+    )
 
 
 def json_lines(lines: Iterable[str]) -> Iterator[Row]:
@@ -315,42 +304,6 @@ def _json_array(path: Path, lines: Iterable[str]) -> Iterator[Row]:
         yield number, item if isinstance(item, dict) else f"this is no JSON object, but {type(item).__name__}"
 
 
-def _arrow(path: Path, format: Literal["parquet", "arrow"]) -> Iterator[Row]:
-    """The rows of a parquet file, or of a directory that `datasets` saved, numbered from 1."""
-    if not path.exists():
-        raise DataError(f"{path}: it cannot be read: No such file or directory.")
-    try:
-        import pyarrow as arrow
-        import pyarrow.parquet as parquet
-    except ImportError:
-        raise DataError(
-            f"{path}: parquet and saved data sets are read through pyarrow: pip install 'multitask-toolkit[hub]'."
-        ) from None
-    number = 0
-    try:
-        for batch in parquet.ParquetFile(path).iter_batches(1000) if format == "parquet" else _saved(path, arrow):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
-    except (arrow.ArrowException, OSError) as error:
-        raise DataError(f"{path}: it cannot be read: {' '.join(str(error).split())}.") from None
-
-
-def _saved(path: Path, arrow: Any) -> Iterator[Any]:
-    """The batches of a data set as `save_to_disk` writes it: Arrow streams that state.json names in their order."""
-    if (path / "dataset_dict.json").exists():
-        inside = ", ".join(sorted(p.name for p in path.iterdir() if p.is_dir()))
-        raise DataError(f"{path}: this holds several splits; name one of them: {inside}.")
-    try:
-        state = msgspec.json.decode((path / "state.json").read_bytes())
-        files = [path / file["filename"] for file in state["_data_files"]]
-    except (OSError, msgspec.DecodeError, KeyError, TypeError):
-        raise DataError(f"{path}: it cannot be read: Is a directory, and no data set that `datasets` saved.") from None
-    for file in files:
-        with arrow.memory_map(str(file)) as source, arrow.ipc.open_stream(source) as stream:
-            yield from stream
-
-
 def csv_of(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table as RFC 4180 has it."""
     file = io.StringIO(newline="")
@@ -371,8 +324,8 @@ def field(fields: Mapping[str, Any], column: str, *types: type) -> str:
     value = find(fields, column)
     if value is _NOTHING:
         raise ValueError(_no_column(column, fields))
-    if isinstance(value, bool) and int in types:
-        value = int(value)
+    if isinstance(value, int) and int in types:
+        value = int(value)  # a truth too, and a class with a name
     if blank(value):
         raise ValueError(f"'{column}' is empty")
     if type(value) not in types:
@@ -396,11 +349,21 @@ def find(fields: Mapping[str, Any], column: str) -> Any:
 
 
 def blank(value: Any) -> bool:
-    """Whether a field says nothing."""
-    return value is None or value is _NOTHING or (isinstance(value, str) and not value.strip())
+    """Whether a field says nothing: nothing in it can be seen."""
+    return value is None or value is _NOTHING or (isinstance(value, str) and not any(map(_is_seen, value)))
+
+
+def _is_seen(character: str) -> bool:
+    return character.isalnum() or unicodedata.category(character) not in ("Cc", "Cf", "Zs", "Zl", "Zp")
 
 
 def _no_column(column: str, columns: Iterable[str]) -> str:
     columns = [name for name in columns if name]
-    close = get_close_matches(column, columns, n=1)
+    same = [name for name in columns if _plainly(name) == _plainly(column)]
+    close = same or get_close_matches(column, columns, n=1)
     return f"there is no column '{column}' among {', '.join(columns)}" + (f" (did you mean {close[0]}?)" if close else "")
+
+
+def _plainly(name: str) -> str:
+    """A name without what people mistype: case, white space, how an accent is encoded, - for _."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split()).replace("-", "_")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -13,8 +13,10 @@ from typing import Any
 
 import msgspec
 
-from mtk.data.formats import SEPARATORS, find, format_of, read_lines, read_rows, suffix_of
+from mtk.data.arrow_files import NOTES, ClassLabel, is_saved
+from mtk.data.formats import SEPARATORS, find, format_of, read_rows, suffix_of
 from mtk.data.tasks_toml import SPLITS, SplitName
+from mtk.data.text_files import PACKED, read_lines
 from mtk.errors import DataError
 from mtk.file_form import FileForm
 
@@ -51,14 +53,16 @@ def guess_tasks(root: Path) -> tuple[list[Guess], list[str]]:
     """A task for each set of files of a directory whose names differ in train, dev and test alone; and a line on each file
     that was passed over. Raises DataError for a directory without a file that can be read."""
     try:
-        paths = sorted(path for path in root.iterdir() if path.name != "tasks.toml" and not path.name.startswith("."))
+        paths = sorted(
+            path for path in root.iterdir() if path.name not in ("tasks.toml", *NOTES) and not path.name.startswith(".")
+        )
     except OSError as error:
         raise DataError(f"{root}: it cannot be read: {error.strerror}.") from None
     sets: dict[str, dict[SplitName, list[str]]] = {}
     passed = []
     for path in paths:
-        if not path.is_file() or format_of(path, FileForm()) is None:
-            passed.append(f"{path.name}: passed over, for its name ends in nothing that is read")
+        if why := _passed_over(path):
+            passed.append(f"{path.name}: passed over, {why}")
             continue
         name, split = _named(path)
         sets.setdefault(name, {}).setdefault(split, []).append(path.name)
@@ -73,15 +77,25 @@ def guess_tasks(root: Path) -> tuple[list[Guess], list[str]]:
         try:
             guesses.append(_guess(root, name, ordered))
         except DataError as error:
-            passed.append(f"{ordered['train'][0]}: passed over. {error}")
+            passed.append(f"{ordered['train'][0]}: passed over: {error}")
     if not guesses:
-        raise DataError(f"{root}: there is no file in it that looks like a task. {' '.join(passed)}")
+        raise DataError(f"{root}: there is no file in it that looks like a task. {'; '.join(passed)}")
     return guesses, passed
+
+
+def _passed_over(path: Path) -> str | None:
+    """Why a file is not looked at, if it is not."""
+    if path.is_dir():
+        return None if is_saved(path) else "for it is a directory, and no data set that `datasets` saved"
+    if not path.is_file():
+        return "for it is no file, nor a link to one"
+    return "for its name ends in nothing that is read" if format_of(path, FileForm()) is None else None
 
 
 def _named(path: Path) -> tuple[str, SplitName]:
     """The task that a name stands for, and the split; a file that says no split is for training."""
-    stem = path.name[: len(path.name) - len("".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:]))]
+    count = 2 if path.suffix.lower() in PACKED else 1
+    stem = path.name[: len(path.name) - len("".join(path.suffixes[-count:]))]
     for split, words in _WORDS.items():
         pattern = rf"(?:^|(?<=[^A-Za-z]))(?:{words})(?=[^A-Za-z]|$)"
         if re.search(pattern, stem, re.IGNORECASE):
@@ -111,7 +125,8 @@ def _guess(root: Path, name: str, files: dict[SplitName, list[str]]) -> Guess:
     texts = _text_columns({c: values for c, values in columns.items() if c != label})
     if not texts:
         raise DataError(f"{path}: none of its columns {', '.join(columns)} looks like a text.")
-    kind = _kind(columns[label], guess)
+    named = next((find(row, label) for row in rows), None)
+    kind = _kind_of_names(named.names, guess) if isinstance(named, ClassLabel) else _kind(columns[label], guess)
     guess.keys = {**kind, "text": texts[0] if len(texts) == 1 else texts, "label": label}
     identity = next((c for c in columns if c not in texts and c != label and re.fullmatch(_IDS, c, re.IGNORECASE)), None)
     if identity and len(set(columns[identity])) == len(rows):
@@ -136,9 +151,9 @@ def _form(path: Path, guess: Guess) -> FileForm:
     try:
         head = list(islice(read_lines(path), ROWS))
     except DataError:
-        encoding = "latin-1"
-        head = list(islice(read_lines(path, encoding), ROWS))
-        guess.remarks.append("it is no UTF-8: latin-1 is a guess that fits every file")
+        head = list(islice(read_lines(path, "latin-1"), ROWS))
+        encoding = "cp1252" if any("\x80" <= c < "\xa0" for line in head for c in line) else "latin-1"
+        guess.remarks.append(f"it is no UTF-8: {encoding} is a guess")
     usual = SEPARATORS.get(suffix_of(path), "")
     separator = max(
         (usual, "\t", ",", ";", "|"), key=lambda s: min(line.count(s) for line in head[:20] if line.strip()) if s else -1
@@ -220,6 +235,12 @@ def _words(values: list[str]) -> float:
     return mean(len(value.split()) for value in values)
 
 
+def _kind_of_names(names: Sequence[str], guess: Guess) -> dict[str, Any]:
+    """Of classes that the file itself names."""
+    guess.remarks.append(f"the labels are {len(names)} classes, named in the file")
+    return {"kind": "binary" if len(names) == 2 else "classification", "labels": list(names)}
+
+
 def _kind(values: list[str], guess: Guess) -> dict[str, Any]:
     labels = sorted({value for value in values if value not in _NOT_LABELLED})
     numbers = [number for number in map(_number, labels) if number is not None]
@@ -231,8 +252,14 @@ def _kind(values: list[str], guess: Guess) -> dict[str, Any]:
         return {"kind": "regression", "range": [low, high]}
     if len(labels) > MOST_LABELS:
         raise DataError(f"its label has more than {MOST_LABELS} values, and they are no numbers.")
-    if len(numbers) == len(labels):
+    if numbers and len(numbers) == len(labels):
         labels.sort(key=float)
+    if all(re.fullmatch(r"-?\d*,\d+", label) for label in labels):
+        raise DataError("its labels are numbers with a decimal comma; write them as 1.5.")
+    if len({label.casefold() for label in labels}) < len(labels):
+        guess.remarks.append(
+            "some labels differ in case alone: if they are the same, name one of each, and `map` the other to it"
+        )
     guess.remarks.append(f"the labels are {len(labels)} values: {'binary' if len(labels) == 2 else 'a classification'}")
     if labels == ["0", "1"]:
         return {"kind": "binary"}

@@ -13,14 +13,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
-import msgspec
-
 from mtk.calling.failures import FAILURES, call
-from mtk.data import formats
+from mtk.data import doubts, formats
 from mtk.data.fields import Text, check_count, label_of, texts_of
-from mtk.data.formats import Row, decoded, format_of, has, read_lines, read_rows
+from mtk.data.formats import Row, format_of, has, is_json, read_rows
 from mtk.data.groups import grouped
 from mtk.data.split import Label, Split, is_missing
+from mtk.data.text_files import decoded, read_lines
 from mtk.errors import DataError, MtkError
 from mtk.file_form import FileForm
 from mtk.task import Task
@@ -203,10 +202,17 @@ class _Reading:
         if not self.ids:
             raise DataError(f"{source}: there is not one row in it. Look whether this is the right file.")
         labels = None if all(map(is_missing, self.values)) else self.values
-        return Split(self.ids, self.texts, labels, source, self.skipped, self._notes(source, labels))
+        split = Split(self.ids, self.texts, labels, source, self.skipped, self._notes(source, labels))
+        split.notes.extend(doubts.of_rows(split, self.task, self.form))
+        return split
 
     def _systematic(self) -> str:
         """Why the bad rows may not be left out, if they may not: what they have in common, and what to do."""
+        said, count = doubts.of_labels(self.unknown, self.task)
+        if count >= SYSTEMATIC_ROWS and count >= SYSTEMATIC_SHARE * self.rows:
+            return said
+        if self._is_signed():
+            return self._hint()
         labels = [(label, count) for label, count in self.unknown.most_common() if label.lower() not in _NONE]
         for label, count in labels[:1]:
             if self._shifted() or (count >= SYSTEMATIC_ROWS and count >= SYSTEMATIC_SHARE * self.rows):
@@ -226,9 +232,16 @@ class _Reading:
             return False
         return _index_of(self.unknown) == {len(labels)} and 0.0 not in self.values
 
+    def _is_signed(self) -> bool:
+        """Whether the labels are -1 and 1 where the task's are 0 and 1: then -1 is no mark of no label."""
+        return self.labels == "all" and self.task.labels == ("0", "1") and "-1" in self.unknown and {*self.values} == {1.0}
+
     def _hint(self) -> str:
-        if not self.unknown or not self.task.labels:
-            return ""
+        said, _ = doubts.of_labels(self.unknown, self.task)
+        if said or not self.unknown or not self.task.labels:
+            return said
+        if self._is_signed():
+            return 'The file\'s labels are -1 and 1, and the task\'s 0 and 1: name them, `labels = ["-1", "1"]`.'
         if self._shifted():
             names = ", ".join(f'"{i}"' for i in range(1, len(self.task.labels) + 1))
             return (
@@ -246,8 +259,11 @@ class _Reading:
             notes.append(f"{source.name}: {self.unlabelled:,} of {self.rows:,} rows have no label and are left out")
         if self.numbered and self.labels == "all":
             notes.append(f"{source.name}: {self.numbered:,} rows have no '{self.task.id}' and are numbered")
-        if labels and len(set(labels)) == 1 and len(labels) > 1 and self.labels == "all":
-            notes.append(one_value(source, self.task, labels[0]))
+        known = [label for label in labels or () if not is_missing(label)]
+        if len(known) == 1 and self.labels == "all":
+            notes.append(f"{source.name}: there is one row in it")
+        elif len(known) > 1 and len(set(known)) == 1:
+            notes.append(one_value(source, self.task, known[0]))
         return notes
 
 
@@ -314,9 +330,5 @@ def _refuse_tables(line: str, task: Task, source: Path) -> None:
                 f"{source}:1: this is the header of a table, and would be read as a text. --separator {separator!r} says "
                 f"what separates its columns; or let the name end in .csv or .tsv."
             )
-    try:
-        is_object = line.lstrip().startswith("{") and isinstance(msgspec.json.decode(line), dict)
-    except (msgspec.DecodeError, RecursionError):
-        is_object = False
-    if is_object:
+    if is_json(line):
         raise DataError(f"{source}:1: this is JSON, and would be read as a text. Let the name of the file end in .jsonl.")

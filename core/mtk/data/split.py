@@ -92,9 +92,15 @@ class TaskData:
     train: Split
     dev: Split
     test: Split | None = None
+    further: dict[str, Split] = field(default_factory=dict)  # by dev-NAME and test-NAME
+
+    @property
+    def splits(self) -> list[Split]:
+        """Those that there are."""
+        return [split for split in (self.train, self.dev, self.test, *self.further.values()) if split is not None]
 
     @property
     def notes(self) -> list[str]:
         """What somebody should know of its splits, a line each."""
-        found = {f"{self.task.name}: {note}": None for s in (self.train, self.dev, self.test) if s for note in s.notes}
+        found = {f"{self.task.name}: {note}": None for s in self.splits for note in s.notes}
         return list(found)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from glob import escape, glob
 from pathlib import Path
 from random import Random
-from typing import Annotated, Any, Literal, Protocol, TypeAlias
+from typing import Annotated, Any, Protocol, TypeAlias
 
 import msgspec
 
+from mtk.data import doubts
 from mtk.data.reading import BadRows, read_split
 from mtk.data.split import Split, TaskData
 from mtk.errors import DataError, UsageError, nearest
@@ -21,8 +22,11 @@ from mtk.files import read_file
 from mtk.kind import Kind
 from mtk.task import Task
 
-SplitName: TypeAlias = Literal["train", "dev", "test"]
+SplitName: TypeAlias = str
+"""train, dev or test; or dev-NAME and test-NAME, of a further set of that name."""
+
 SPLITS: tuple[SplitName, ...] = ("train", "dev", "test")
+SEVERAL: tuple[SplitName, ...] = ("dev", "test")  # of which there may be more than one
 
 MOST_CLASSES = 100_000
 LARGEST_TOML = 4_000_000  # bytes
@@ -58,6 +62,8 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
     train: File | SplitFiles
     dev: File | SplitFiles | float  # or a share of the training files
     test: File | SplitFiles | None = None
+    decides: str | None = None  # which of several development sets is `dev`: by its score the best model is kept
+    further: dict[SplitName, File | SplitFiles] = msgspec.field(default_factory=dict)  # beside `dev` and `test`
     root: Path = Path()  # where the files are; a table does not say it
     options: Mapping[str, Any] = {}  # of its kind: further keys of the table
     layout: str | None = None  # what the files were taken for, where no tasks.toml says what they are
@@ -76,9 +82,19 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
         if not math.isfinite(self.weight):
             raise ValueError("`weight` is a number by which the task's loss is multiplied")
 
+    @property
+    def splits(self) -> list[SplitName]:
+        """Those that there are."""
+        return [split for split in SPLITS if getattr(self, split) is not None] + list(self.further)
+
+    def files(self, split: SplitName) -> File | SplitFiles | float | None:
+        """Where a split is; None where there is no such split."""
+        files: File | SplitFiles | float | None = getattr(self, split) if split in SPLITS else self.further.get(split)
+        return files
+
     def paths(self, split: SplitName) -> list[Path]:
         """The files that a split is read from. Raises DataError for a pattern that none has, or a file that is not there."""
-        files = getattr(self, split)
+        files = self.files(split)
         if isinstance(files, float | int):
             files = self.train
         names = files.file if isinstance(files, SplitFiles) else files
@@ -92,6 +108,8 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
         for path in found:
             if not _exists(path):
                 missing = "the file is missing" if self.layout else "it cannot be read: there is no such file"
+                if _is_link(path):
+                    missing = "it cannot be read: it is a link that leads nowhere"
                 raise DataError(f"{path}: {missing}.")
         return list(dict.fromkeys(found))
 
@@ -104,7 +122,7 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def check(self) -> None:
         """Whether every file is there. Raises DataError."""
         try:
-            for split in SPLITS:
+            for split in self.splits:
                 self.paths(split)
         except DataError as error:
             raise self.explained(error) from None
@@ -128,6 +146,11 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
         columns = (*task.columns_of_text, *task.columns_of_label)
         if len({*columns}) < len(columns):
             raise ValueError(f"`text` and `label` name a column twice: {', '.join(columns)}")
+        if self.id is not None and self.id in task.columns_of_label:
+            raise ValueError(f"`id` and `label` name one column: {self.id}")
+        for label in task.labels:
+            if label in (self.unlabelled or ()):
+                raise ValueError(f"'{label}' is a label of the task, and cannot stand for none: it is in `unlabelled`")
         for label in (self.map or {}).values():
             try:
                 kind.read_label(label)
@@ -151,7 +174,7 @@ def _check_columns(task: Task) -> None:
 
 
 _SPLIT_KEYS = SplitFiles.__struct_fields__
-_KEYS = [key for key in TaskFiles.__struct_fields__ if key not in ("root", "layout", "options")]
+_KEYS = [key for key in TaskFiles.__struct_fields__ if key not in ("further", "root", "layout", "options")]
 
 
 class Kinds(Protocol):
@@ -180,13 +203,14 @@ class TaskSource:
     def read(self, split: SplitName, *, bad_rows: BadRows, seed: int, form: FileForm | None = None) -> Split:
         """One split, as its own files have it, or its part of the training files; `form` comes before what the table says.
         Raises DataError."""
-        files, name = getattr(self.files, split), self.task.name
+        files, name = self.files.files(split), self.task.name
         of_train = split == "train" or isinstance(files, float | int)
         if of_train:
             files = self.files.train
         form = (form or FileForm()).over(files.form if isinstance(files, SplitFiles) else FileForm())
         try:
-            read = read_split(self.files.paths(split), self.task, labelled=split != "test", bad_rows=bad_rows, form=form)
+            labelled = not split.startswith("test")
+            read = read_split(self.files.paths(split), self.task, labelled=labelled, bad_rows=bad_rows, form=form)
         except DataError as error:
             raise self.files.explained(error) from None
         share = self.files.dev
@@ -208,19 +232,31 @@ def read_layout(root: Path, kinds: Kinds) -> dict[str, TaskSource]:
         raise DataError(f"{error.filename}: it cannot be read: {error.strerror}.") from None
 
 
+def check_split(layout: Mapping[str, TaskSource], split: SplitName) -> None:
+    """Raises UsageError for a split that no task has."""
+    known = list(dict.fromkeys([*SPLITS, *(name for source in layout.values() for name in source.files.further)]))
+    if split not in known:
+        raise UsageError(f"--split: no task has a split '{split}'. {nearest(split, known)}")
+
+
 def read_task(source: TaskSource, *, bad_rows: BadRows = "error", limit: int | None = None, seed: int = 0) -> TaskData:
     """A task with its splits, each cut to `limit` examples at random; `bad_rows` is as `read_split` has it, and `seed`
     decides what is drawn. Raises DataError."""
-    splits, drawn = {}, []
-    for split in SPLITS:
-        if getattr(source.files, split) is not None:
-            read = source.read(split, bad_rows=bad_rows, seed=seed)
-            splits[split] = read.sample(limit, Random(f"{seed} {source.task.name} {split} limit"))
-            if len(splits[split]) < len(read):
-                drawn.append(f"{limit:,} of {len(read):,} {split}")
+    splits, drawn, task = {}, [], source.task
+    for split in source.files.splits:
+        read = source.read(split, bad_rows=bad_rows, seed=seed)
+        splits[split] = read.sample(limit, Random(f"{seed} {task.name} {split} limit"))
+        if len(splits[split]) < len(read):
+            drawn.append(f"{limit:,} of {len(read):,} {split}")
     if drawn:
         splits["train"].notes.append(f"{', '.join(drawn)} rows at random, as --limit asks")
-    return TaskData(source.task, splits["train"], splits["dev"], splits.get("test"))
+    others = [(split, read) for split, read in splits.items() if split != "train"]
+    splits["train"].notes.extend(doubts.between(splits["train"], others, task) + doubts.unbalanced(splits["dev"], task))
+    further = {split: splits[split] for split in source.files.further}
+    if further:
+        counts = ", ".join(f"{split} ({len(read):,} rows)" for split, read in further.items())
+        splits["train"].notes.append(f"beside dev, which decides what is kept, there is {counts}")
+    return TaskData(task, splits["train"], splits["dev"], splits.get("test"), further)
 
 
 def _described(name: str, files: TaskFiles, root: Path, kinds: Kinds) -> TaskSource:
@@ -287,6 +323,13 @@ def _exists(path: Path) -> bool:
         return False
 
 
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:
+        return False
+
+
 def _read_tables(path: Path) -> dict[str, Any]:
     content = read_file(path, "tasks.toml", LARGEST_TOML)
     try:
@@ -312,14 +355,41 @@ def _entry(name: str, table: Any, path: Path) -> TaskFiles:
             f"`dev = 0.1`."
         )
     for split in SPLITS:
-        if isinstance(table, dict) and isinstance(table.get(split), dict):
+        if isinstance(table, dict) and isinstance(table.get(split), dict) and not _are_named(table, split):
             for key in table[split]:
                 if key not in _SPLIT_KEYS:
                     known = nearest(key[:LONGEST_NAME], _SPLIT_KEYS)
                     raise DataError(f"{where}: there is no key '{key[:LONGEST_NAME]}' in `{split}`. {known}")
+    if isinstance(table, dict):
+        table = _apart(table, where)
     try:
         return msgspec.convert(table, TaskFiles)
     except msgspec.ValidationError as problem:
         raise DataError(f"{where}: {problem}.".replace(" - at `$.", " - in `").replace(" - at `$`", "")) from None
     except RecursionError:
         raise DataError(f"{where}: it is nested too deeply.") from None
+
+
+def _are_named(table: dict[str, Any], split: SplitName) -> bool:
+    """Whether a split's table names several sets, and is not what one is like."""
+    sets = table.get(split)
+    return split in SEVERAL and isinstance(sets, dict) and bool(sets) and not {*sets} & {*_SPLIT_KEYS}
+
+
+def _apart(table: dict[str, Any], where: str) -> dict[str, Any]:
+    """The same with one set as `dev` and as `test`, and the other named ones as `further`. Raises DataError."""
+    table, further = dict(table), dict[SplitName, Any]()
+    decides = table.get("decides")
+    if decides is not None and not (_are_named(table, "dev") and decides in table["dev"]):
+        named = ", ".join(table["dev"]) if _are_named(table, "dev") else 'there are none, as in `dev = {main = "dev.csv"}`'
+        raise DataError(f"{where}: `decides` names one of several development sets: {named}.")
+    for split in SEVERAL:
+        if not _are_named(table, split):
+            continue
+        sets = dict(table[split])
+        for name in sets:
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or len(name) > LONGEST_NAME:
+                raise DataError(f"{where}: in `{split}`, the name of a set is made of letters, digits, _ and -.")
+        table[split] = sets.pop(decides if split == "dev" and decides else next(iter(sets)))
+        further |= {f"{split}-{name}": files for name, files in sets.items()}
+    return {**table, "further": further} if further else table

@@ -69,6 +69,7 @@ class Sequences:
         lengths, self.uncut_lengths = tokens.pop(_LENGTHS).long(), tokens.pop(_UNCUT)
         self._words = tokens.pop(_WORDS).to(device) if words else None
         self.lengths: list[int] = lengths.tolist()
+        self.unread = _unread(tokens["input_ids"], lengths, tokenizer)
         self._max_length = max_length
         self._pad = {name: tokenizer.pad_token_id if name == "input_ids" else 0 for name in tokens}
         self._flat = {name: tokens[name].to(device) for name in sorted(tokens)}  # a file does not keep their order
@@ -136,7 +137,8 @@ class TokenizedSplit:
         self._counts = [len(reading.lengths) // max(1, self._rows) for reading in self.readings]
         self.items = [len(text.split()) for text in texts[0]] if words else self._candidates
         """How many words, or candidates, each example has; None where it is one thing."""
-        self.labels = label_tensor(split.labels, len(split)).to(device)
+        self.exact_labels = label_tensor(split.labels, len(split))  # on the host, as the file has them: for metrics
+        self.labels = self.exact_labels.float().to(device)
         self._first = [0, *accumulate(self._candidates)] if self._candidates else list(range(self._rows))
         by_row = [max(max(r.lengths[i :: self._rows]) for r in self.readings) for i in range(self._rows)]
         self.lengths = [max(by_row[row] for row in self._rows_of([example])) for example in range(len(self))]
@@ -159,6 +161,15 @@ class TokenizedSplit:
         holding = int(uncut.sort().values[min(len(uncut) - 1, int(0.99 * len(uncut)))])
         would = f"; --max-length {holding} would hold 99 %" if holding > self.max_length else ""
         return f"{count:,} of {len(uncut):,} sequences ({count / len(uncut):.2%}) are cut at {self.max_length} tokens{would}"
+
+    def unread(self) -> str | None:
+        """How many sequences have no token that the encoder knows, in a sentence; None if there is none."""
+        count, rows = sum(r.unread for r in self.readings), sum(len(r.lengths) for r in self.readings)
+        return f"{count:,} of {rows:,} sequences have no token that the encoder knows" if count else None
+
+    def remarks(self) -> list[str]:
+        """What the encoder does not get to see."""
+        return [remark for remark in (self.cut(), self.unread()) if remark]
 
     def batch(self, examples: Sequence[int], multiple: int = 1) -> Batch:
         """The examples of these numbers; each reading as `Sequences.inputs` pads it."""
@@ -202,6 +213,15 @@ class TokenizedSplit:
         return on_device(rows, self.labels.device)
 
 
+def _unread(ids: Tensor, lengths: Tensor, tokenizer: Any) -> int:
+    """How many rows hold nothing but special tokens, that of what is unknown among them."""
+    special = torch.tensor(sorted({*tokenizer.all_special_ids}), dtype=ids.dtype)
+    row = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
+    known = torch.zeros(len(lengths), dtype=torch.bool)
+    known[row[~torch.isin(ids, special)]] = True
+    return int((~known).sum())
+
+
 def _one_by_one(split: Split) -> tuple[list[int] | None, tuple[list[str], ...]]:
     """How many candidates each example has, and the columns of texts with a row for each; None where there are none."""
     lists = [column for column in split.texts if column and isinstance(column[0], tuple)]
@@ -216,14 +236,14 @@ def _one_by_one(split: Split) -> tuple[list[int] | None, tuple[list[str], ...]]:
 
 
 def label_tensor(labels: Sequence[Label] | None, count: int) -> Tensor:
-    """float32, [count], or [count, longest] where a label is several numbers; NaN where there is none."""
+    """float64, [count], or [count, longest] where a label is several numbers; NaN where there is none."""
     if labels is None:
-        return torch.full((count,), torch.nan)
+        return torch.full((count,), torch.nan, dtype=torch.float64)
     rows = [label if isinstance(label, tuple) else (label,) for label in labels]
     if all(isinstance(label, float) for label in labels):
-        return torch.tensor(labels, dtype=torch.float32)
+        return torch.tensor(labels, dtype=torch.float64)
     longest = max(map(len, rows))
-    return torch.tensor([[*row, *[torch.nan] * (longest - len(row))] for row in rows], dtype=torch.float32)
+    return torch.tensor([[*row, *[torch.nan] * (longest - len(row))] for row in rows], dtype=torch.float64)
 
 
 def _at(labels: Tensor, words: Tensor) -> Tensor:

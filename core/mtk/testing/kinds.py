@@ -168,7 +168,7 @@ def built(subject: Subject) -> Kind:
     except UsageError:
         kind = subject.build(labels=NAMES[:2], range=RANGE)
     rows = labels_of(kind, Rows((3,) * 12, 0))
-    call(kind, "fit", labels=label_tensor(rows, len(rows)))
+    call(kind, "fit", labels=label_tensor(rows, len(rows)).float())
     return kind
 
 
@@ -184,7 +184,7 @@ def batch(subject: Subject, rows: Rows) -> Made:
     logits = raw if layer is None else layer(raw).detach()
     if mask is not None:
         logits = logits.masked_fill(~mask.unsqueeze(-1), 0)
-    return Made(raw, logits, label_tensor(labels, len(labels)), mask)
+    return Made(raw, logits, label_tensor(labels, len(labels)).float(), mask)
 
 
 def labels_of(kind: Kind, rows: Rows) -> list[Any]:

@@ -47,6 +47,7 @@ class Training:
     stages: Stages  # what comes before
     trainer: Trainer
     dev: dict[str, TokenizedSplit]
+    further: dict[str, TokenizedSplit]  # "task/NAME" -> a development set beside the one that decides
     plain: str | None  # why the tasks pass the encoder one after the other; None where they do so at once
     notes: list[str]  # what was left out of the run that this one begins with
 
@@ -120,9 +121,15 @@ def build_training(
     notes = take_parts(model, plan.pooling, heads, Path(config.from_run)) if config.from_run else []
     model.autocast = autocast_of(config.precision)
     for name, split in training.items():
-        call(plan.tasks[name].task.kind, "fit", labels=label_tensor(split.labels, len(split)))
+        call(plan.tasks[name].task.kind, "fit", labels=label_tensor(split.labels, len(split)).float())
     prepare("tokenizing")
     dev = {name: model.tokenize(name, d.dev) for name, d in data.items()}
+    beside = {
+        f"{name}/{split.removeprefix('dev-')}": model.tokenize(name, read)
+        for name, d in data.items()
+        for split, read in d.further.items()
+        if split.startswith("dev-")
+    }
     train = {name: model.tokenize(name, split) for name, split in training.items()}
     prepare("a dry run")
     plain = why_plain(encoder, next(iter(train.values())).names)
@@ -135,7 +142,7 @@ def build_training(
     parts = (plan.optimizer, plan.schedule)
     stages = Stages(plan.stages, model, data, config, parts, scaling=engine.scaling, report=report_stage)
     torch.manual_seed(config.seed)  # of dropout, and of a combiner that draws
-    return Training(stages, trainer, dev, plain, notes + _without_effect(plan, trainer))
+    return Training(stages, trainer, dev, beside, plain, notes + _without_effect(plan, trainer))
 
 
 def _without_effect(plan: RunPlan, trainer: Trainer) -> list[str]:
@@ -172,7 +179,7 @@ def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str,
                 augmented=len(training[name]) - len(data[name].train),
                 dev=len(data[name].dev),
                 test=len(test) if (test := data[name].test) else 0,
-                skipped=[line for s in (data[name].train, data[name].dev, test) if s for line in s.skipped],
+                skipped=[line for s in data[name].splits for line in s.skipped],
                 notes=data[name].notes,
             )
             for name, t in plan.tasks.items()
@@ -194,6 +201,6 @@ def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str,
         steps=trainer.steps,
         notes=plan.notes
         + built.notes
-        + [f"{name}: {cut}" for name, tokens in trainer.train.items() if (cut := tokens.cut())],
+        + [f"{name}: {remark}" for name, tokens in trainer.train.items() for remark in tokens.remarks()],
         out=out,
     )

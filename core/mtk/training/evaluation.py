@@ -28,10 +28,14 @@ def evaluate_splits(
     splits: Mapping[str, TokenizedSplit],
     progressed: Callable[[str, int], object] = lambda task, done: None,
 ) -> Evaluated:
-    """Evaluate each task's split, which has labels. `progressed` hears of every batch: the task, and its examples so far."""
-    found = {task: model.evaluate_split(task, tokens, partial(progressed, task)) for task, tokens in splits.items()}
+    """Evaluate each task's split, which has labels; a further one of a task has the name `task/NAME`. `progressed` hears of
+    every batch: the task, and its examples so far."""
+    found = {name: model.evaluate_split(task_of(name), tokens, partial(progressed, name)) for name, tokens in splits.items()}
     predictions = {task: predicted for task, (predicted, _) in found.items()}
-    metrics = {t: _metrics(model.tasks[t], predicted, splits[t].labels.cpu()) for t, predicted in predictions.items()}
+    metrics = {
+        name: _metrics(model.tasks[task_of(name)], predicted, splits[name].exact_labels)
+        for name, predicted in predictions.items()
+    }
     return Evaluated(metrics, predictions, {task: loss for task, (_, loss) in found.items()})
 
 
@@ -43,3 +47,8 @@ def _metrics(task: Task, predictions: Tensor, labels: Tensor) -> dict[str, float
         raise broken(kind, "metrics", f"its metrics promise {', '.join(kind.metric_names)}, and gave {found!r}")
     first = task.score or kind.metric_names[0]
     return {first: float(found[first])} | {name: float(found[name]) for name in kind.metric_names}
+
+
+def task_of(name: str) -> str:
+    """The task of a split that is called by it, or `task/NAME`."""
+    return name.partition("/")[0]

@@ -60,7 +60,7 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
                 evaluation, predictions = _evaluate(training, hearing, epoch, best, interruption)
                 with interruption.waits():
                     if evaluation.best:
-                        directory.keep(model, predictions, training.dev)
+                        directory.keep(model, predictions, {**training.dev, **training.further})
                         best = evaluation
                     stopped = "; ".join(hearing.tell("mtk_evaluated", evaluation=evaluation)) or None
                     trainer.evaluated = trainer.step
@@ -105,7 +105,8 @@ def _evaluate(
 ) -> tuple[Evaluation, dict[str, Tensor]]:
     """An evaluation on the development sets, told as it goes on, and the predictions."""
     trainer = training.trainer
-    sizes = {task: len(tokens) for task, tokens in training.dev.items()}
+    splits = {**training.dev, **training.further}
+    sizes = {name: len(tokens) for name, tokens in splits.items()}
 
     def progressed(task: str, done: int) -> None:
         interruption.check()
@@ -113,10 +114,15 @@ def _evaluate(
 
     start = EvaluationStart(step=trainer.step, epoch=epoch, examples=sizes)
     hearing.tell("mtk_evaluation_started", start=start)
-    metrics, predictions, losses = evaluate_splits(trainer.evaluated_model, training.dev, progressed)
+    found, predictions, losses = evaluate_splits(trainer.evaluated_model, splits, progressed)
+    further = {name: found[name] for name in training.further}
+    metrics = {name: found[name] for name in training.dev}
+    losses = {name: losses[name] for name in training.dev}
     score = average(metrics)
     is_best = best is None or not score <= best.average  # anything is better than NaN
-    evaluation = Evaluation(step=trainer.step, epoch=epoch, metrics=metrics, average=score, best=is_best, losses=losses)
+    evaluation = Evaluation(
+        step=trainer.step, epoch=epoch, metrics=metrics, average=score, best=is_best, losses=losses, further=further
+    )
     return evaluation, predictions
 
 
@@ -124,9 +130,11 @@ def predict_tests(
     model: Model, data: Mapping[str, TaskData], directory: RunDirectory, result: Result, registry: Registry
 ) -> None:
     """Write what the best model says of the test files; `model` is the last one."""
-    tests = {name: d.test for name, d in data.items() if d.test is not None}
+    tests = {(name, "test"): d.test for name, d in data.items() if d.test is not None}
+    for name, d in data.items():
+        tests |= {(name, split): read for split, read in d.further.items() if split.startswith("test")}
     if tests and (result.best is None or result.best.step != result.steps):
         model = checkpoint.load(directory.model, device=str(model.device), registry=registry)
-    for name, test in tests.items():
+    for (name, split), test in tests.items():
         predictions = model.predict_split(name, model.tokenize(name, test))
-        directory.write_predictions(model.tasks[name], "test", test.ids, predictions)
+        directory.write_predictions(model.tasks[name], split, test.ids, predictions)

@@ -5,7 +5,7 @@ runs/20261123-171500-sum-cnn-concat-mlp/
     metrics.jsonl       a line for each report and each evaluation, as they came
     model/              the best model, see `checkpoint.py`
     checkpoint/         where training is, to go on from there, see `resume.py`
-    predictions/        TASK-dev-output.csv and TASK-test-output.csv
+    predictions/        TASK-dev-output.csv and TASK-test-output.csv, and TASK-dev-NAME-output.csv of a further set
     summary.json        the best scores, the number of steps, the time
 """
 
@@ -150,7 +150,8 @@ class RunDirectory:
         """Write the best model so far, and what it predicts for the development sets."""
         checkpoint.save(model, self.plan.pooling, {name: t.head for name, t in self.plan.tasks.items()}, self.model)
         for name, predicted in predictions.items():
-            self.write_predictions(model.tasks[name], "dev", dev[name].ids, predicted)
+            task, _, further = name.partition("/")
+            self.write_predictions(model.tasks[task], f"dev-{further}" if further else "dev", dev[name].ids, predicted)
 
     def write_predictions(self, task: Task, split: str, ids: list[str], predictions: Tensor) -> None:
         """One line for each example: CSV (RFC 4180), or, where the task says what the course CS224N calls a prediction, as

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mtk.data import doubts
 from mtk.data.reading import BadRows
 from mtk.data.split import Split
 from mtk.data.tasks_toml import SplitName, TaskSource
@@ -31,7 +32,7 @@ def read_scored(
     found: dict[str, Split] = {}
     notes = []
     for name in model.tasks:
-        if getattr(layout[name].files, split) is None:
+        if layout[name].files.files(split) is None:
             notes.append(f"{name}: the data has no {split} files for it; it is no part of the average")
             continue
         read = layout[name].read(split, bad_rows=bad_rows, seed=seed, form=form)
@@ -44,6 +45,7 @@ def read_scored(
         else:
             found[name] = scored
         notes += [f"{name}: {note}" for note in (scored or read).notes]
+        notes += [f"{name}: {note}" for note in doubts.unbalanced(scored, model.tasks[name])] if scored else []
     if not found:
         raise DataError(f"No task has a {split} split with labels. {'. '.join(notes)}.")
     return found, notes

@@ -38,7 +38,7 @@ class TensorBoard:
 
     @mtk.hookimpl
     def mtk_evaluated(self, evaluation: mtk.Evaluation) -> None:
-        for task, metrics in evaluation.metrics.items():
+        for task, metrics in {**evaluation.metrics, **evaluation.further}.items():
             for metric, value in metrics.items():
                 self._writer.add_scalar(f"dev/{task}/{metric}", value, evaluation.step)
         self._writer.add_scalar("dev/average", evaluation.average, evaluation.step)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtk.data.formats import blank, delimited, field, json_lines, read_lines
+from mtk.data.formats import blank, delimited, field, json_lines
 from mtk.errors import DataError
 
 HERE = Path("f.csv")
@@ -46,7 +46,8 @@ def test_blank_lines_are_no_rows_and_a_short_one_is_a_reason() -> None:
         (["a,b\n"], r"f\.csv:1: there is no column 'c' among a, b"),
         (["colour,b\n"], r"f\.csv:1: .*"),
         (["c,c\n"], r"f\.csv:1: 2 columns are named 'c'"),
-        (["c\tb\n"], r"Is ',' what separates its columns"),
+        (["c\tb\n"], r"Its columns are separated by '\\t'"),
+        (["d\n"], r"Is ',' what separates its columns"),
         (["c\n", "x\n", '"y\n', "z\n"], r"f\.csv:3: the row that starts here breaks the rules of CSV"),
     ],
 )
@@ -68,27 +69,6 @@ def test_a_line_that_is_no_object_is_a_reason() -> None:
     assert all(str(reason).startswith("this is no JSON object: ") for _, reason in found[1:])
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "the file is empty"),
-        (b"a\0b", "binary file or UTF-16"),
-        (b"ok\ncaf\xe9\n", r"x\.csv:2: this is not UTF-8"),
-        (None, "it cannot be read"),
-    ],
-)
-def test_a_file_that_is_no_text_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:
-    if content is not None:
-        (tmp_path / "x.csv").write_bytes(content)
-    with pytest.raises(DataError, match=message):
-        read_lines(tmp_path / "x.csv")
-
-
-def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbfa\r\nb")
-    assert list(read_lines(tmp_path / "x.csv")) == ["a\r\n", "b"]
-
-
 def test_a_field_is_of_the_types_that_are_asked_for() -> None:
     row: dict[str, Any] = {"a": " x ", "n": 3, "t": True, "f": 0.5, "e": " ", "none": None, "l": [1]}
     assert (field(row, "a", str), field(row, "n", str, int), field(row, "f", float)) == ("x", "3", "0.5")
@@ -103,3 +83,4 @@ def test_a_field_is_of_the_types_that_are_asked_for() -> None:
         with pytest.raises(ValueError, match=message):
             field(row, column, *types)
     assert blank(" \t") and blank(None) and not blank(0)
+    assert blank("\u200b\ufeff \x01"), "nothing in it can be seen"

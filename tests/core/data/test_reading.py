@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kinds import Binary, Classification, Regression
 
+from mtk.data.formats import blank
 from mtk.data.reading import BadRows, parse_lines, read_split, read_texts
 from mtk.errors import DataError
 from mtk.task import Task
@@ -48,7 +49,7 @@ WRITERS: dict[str, Callable[[list[dict[str, str]]], str]] = {
     ".jsonl": lambda rows: "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows),
 }
 anything = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")) | st.text('",\t\r\n\ufeff\u2028ab ')
-text = anything.filter(str.strip)
+text = anything.filter(lambda written: not blank(written))
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
@@ -162,13 +163,14 @@ BAD_FILES = {
     "empty": ("f.csv", b"", ": the file is empty"),
     "blank": ("f.csv", b"\n\n", ": there is not one row"),
     "header only": ("f.csv", HEADER, ": there is not one row"),
-    "binary": ("f.csv", HEADER + b"a,\0,two,0\n", ": this is a binary file"),
-    "UTF-16": ("f.csv", (HEADER + GOOD).decode().encode("utf-16"), ": this is a binary file or UTF-16"),
+    "binary": ("f.csv", b"\0\1\2" + HEADER + GOOD, ": this is a binary file"),
+    "a NUL": ("f.csv", HEADER + GOOD + b"a,\0,two,0\n", ":3: there is a NUL"),
+    "UTF-16": ("f.csv", (HEADER + GOOD).decode().encode("utf-16-le"), ": this is a binary file, or UTF-16 without a mark"),
     "Latin-1": ("f.csv", HEADER + GOOD + "b,café,two,0\n".encode("latin-1"), ":3: this is not UTF-8"),
     "column missing": ("f.csv", b"id,first,secnod,same\n" + GOOD, ":1: there is no column 'second' among id, first, secnod"),
     "column nearest": ("f.csv", b"id,first,secnod,same\n" + GOOD, "did you mean secnod?"),
     "column twice": ("f.csv", b"id,first,second,first,same\n", ":1: 2 columns are named 'first'"),
-    "another separator": ("f.tsv", HEADER + GOOD, "'\\t'"),
+    "another separator": ("f.tsv", HEADER + GOOD, 'separator = ","'),
     "quote left open": ("f.csv", HEADER + GOOD + b'b,"one,two,0\n' + GOOD, ":3: the row that starts here"),
     "quote in a quoted text": ("f.csv", HEADER + b'b,"o"ne,two,0\n', ":2: the row that starts here"),
     "endless field": ("f.csv", HEADER + b"b," + b"x" * 4_000_001 + b",two,0\n", ":2: the line is longer"),

@@ -74,8 +74,8 @@ BAD_TABLES = {
     "no text": (BINARY.replace('["a", "b"]', "[]"), "in `text`"),
     "one column twice": (BINARY.replace('"b"]', '"a"]'), "`text` and `label` name a column twice: a, a, y"),
     "label among texts": (BINARY.replace('"b"]', '"y"]'), "`text` and `label` name a column twice: a, y, y"),
-    "long separator": (BINARY + 'separator = "::"', "in `separator`"),
-    "quote as separator": (BINARY + "separator = '\"'", "in `separator`"),
+    "long separator": (BINARY + 'separator = "::"', "`separator` is one character"),
+    "quote as separator": (BINARY + "separator = '\"'", "`separator` is one character"),
     "three labels of binary": (BINARY + 'labels = ["a", "b", "c"]', "and 3 are named"),
     "range of binary": (
         BINARY + "range = [0, 1]",

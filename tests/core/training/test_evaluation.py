@@ -24,7 +24,7 @@ def test_metrics_are_those_of_the_predictions(tiny_corpus: Path, tiny_encoder: P
         said = model.predict(name, texts)
         assert said == (pytest.approx(values, abs=1e-5) if name == "sts" else values)
         assert d.dev.labels is not None
-        assert metrics[name] == d.task.kind.metrics(predictions[name], torch.tensor(d.dev.labels))
+        assert metrics[name] == d.task.kind.metrics(predictions[name], torch.tensor(d.dev.labels, dtype=torch.float64))
         with torch.no_grad():
             whole = model.eval().loss(name, splits[name].batch(range(len(splits[name])))).total.item()
         assert losses[name] == pytest.approx(whole, rel=1e-4)
