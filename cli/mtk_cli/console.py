@@ -275,11 +275,16 @@ def pace(progress: Progress) -> str:
         own = [(name, loss) for name, loss in progress.own_losses.items() if name.startswith(f"{task}/")]
         parts += [(task, total), *own]
     losses = "  ".join(f"{name} {loss:.4f}" for name, loss in parts)
-    return f"loss  {losses}  {progress.examples_per_second:,.0f} examples/s"
+    skipped = f"  {_count(progress.skipped, 'step')} left out" if progress.skipped else ""
+    return f"loss  {losses}  {progress.examples_per_second:,.0f} examples/s{skipped}"
 
 
 def outcome(result: Result) -> str:
-    """What there is now, and where."""
+    """What somebody should know of the run, what there is now, and where."""
+    return "\n".join([*result.notes, _ended(result)])
+
+
+def _ended(result: Result) -> str:
     best = result.best
     if result.interrupted:
         done = f"Interrupted after {_count(result.steps, 'step')}."

@@ -65,6 +65,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     layer_cosines: dict[str, dict[str, float]]  # layer of the encoder -> the same in it, where it was computed by layer
     learning_rate: float
     examples_per_second: float
+    skipped: int = 0  # steps of the run so far that made no update, for a loss or a gradient was no finite number
 
 
 class EvaluationStart(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,3 +112,5 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     best: Evaluation | None
     interrupted: bool
     stopped: str | None = None  # why a listener ended it
+    skipped: int = 0  # steps that made no update, for a loss or a gradient was no finite number
+    notes: list[str] = []  # a line for what somebody should know: steps left out, a task that seems not to be learned

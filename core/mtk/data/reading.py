@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal, TypeAlias
 
 import msgspec
 
-from mtk.calling.failures import FAILURES, call
+from mtk.calling.failures import call, failures
 from mtk.data import formats
 from mtk.data.fields import Text, check_count, label_of, texts_of
 from mtk.data.formats import Row, decoded, format_of, has, read_lines, read_rows
@@ -184,7 +184,7 @@ class _Reading:
             raise
         except MtkError:
             raise
-        except FAILURES:
+        except failures():
             value = call(kind, "read_label", on=f" on {label!r}", label=label)  # again, for the error that names it
         return float(value) if isinstance(value, float | int) else tuple(value)
 

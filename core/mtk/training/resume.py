@@ -20,6 +20,9 @@ from mtk.data.batches import Place
 from mtk.errors import DataError
 from mtk.events import Evaluation
 from mtk.files import digest, is_as_saved, read_json, standing, write_directory
+from mtk.training.learned import Movement
+from mtk.training.nonfinite import Skips
+from mtk.training.run_directory import Told
 from mtk.training.trainer import Trainer
 
 CARD, TENSORS = "state.json", "state.safetensors"
@@ -39,8 +42,16 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     scalars: dict[str, float]  # what the optimizer keeps beside its tensors
     best: Evaluation | None
     metrics: int  # bytes of metrics.jsonl that were written by then
+    metrics_checksum: str = ""  # SHA-256 of them
+    skips: Skips = msgspec.field(default_factory=Skips)
+    movements: dict[str, Movement] = {}
     listeners: dict[str, Any]  # a listener as it was asked for -> what its `state_dict` gave
     checksum: str  # SHA-256 of the tensors' file
+
+    @property
+    def told(self) -> Told:
+        """What `metrics.jsonl` held by then."""
+        return Told(self.metrics, self.metrics_checksum)
 
 
 class Due:
@@ -66,9 +77,7 @@ class Due:
         self._last = time.monotonic()
 
 
-def save_state(
-    trainer: Trainer, directory: Path, best: Evaluation | None, metrics: int, listeners: Mapping[str, Any]
-) -> None:
+def save_state(trainer: Trainer, directory: Path, best: Evaluation | None, told: Told, listeners: Mapping[str, Any]) -> None:
     """Write where `trainer` is to `directory`, in place of what is there. Raises MtkError where it cannot be written."""
     tensors, scalars = _tensors(trainer), {}
     for name, state in _optimizer_states(trainer).items():
@@ -89,7 +98,10 @@ def save_state(
             places={task: batches.place for task, batches in trainer.batches.items()},
             scalars=scalars,
             best=best,
-            metrics=metrics,
+            metrics=told.bytes,
+            metrics_checksum=told.checksum,
+            skips=trainer.skips,
+            movements=trainer.movements,
             listeners=dict(listeners),
             checksum=digest(partial / TENSORS),
         )
@@ -123,7 +135,8 @@ def restore(trainer: Trainer, directory: Path, state: State) -> None:
     except (KeyError, RuntimeError, ValueError, TypeError) as error:
         raise DataError(f"{directory} does not fit the run that its config.toml describes: {error}") from error
     trainer.step, trainer.evaluated = state.step, state.evaluated
-    trainer.examples, trainer.seconds = state.examples, state.seconds
+    trainer.examples, trainer.seconds, trainer.skips = state.examples, state.seconds, state.skips
+    trainer.movements |= state.movements
     trainer.engine.number.fill_(state.step)
     _restore_rates(trainer)
     torch.set_rng_state(tensors[CPU])
