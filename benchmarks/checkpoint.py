@@ -16,6 +16,7 @@ import measuring
 
 import mtk
 from mtk.training.resume import save_state
+from mtk.training.run_directory import Told
 
 BATCH_SIZE, EVERY, STEPS = 16, 100, 5
 
@@ -32,7 +33,7 @@ def main() -> None:
         directory = Path(place, "checkpoint")
         work = {
             "step": lambda: [trainer.optimize(batch) for batch in batches],
-            "checkpoint": lambda: save_state(trainer, directory, None, 0, {}),
+            "checkpoint": lambda: save_state(trainer, directory, None, Told(0, ""), {}),
         }
         times = measuring.side_by_side(work, arguments.repeats, load.device)
         size = sum(file.stat().st_size for file in directory.iterdir())

@@ -56,8 +56,8 @@ class Toolkit(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(run.INTERRUPTED)
-        except Exception as error:
-            if self._foreign is None:
+        except BaseException as error:
+            if self._foreign is None or isinstance(error, SystemExit):
                 raise
             say(f"error: {self._foreign.broken(self._foreign.describe(error))}", err=True)
             ctx.exit(MtkError.exit_code)

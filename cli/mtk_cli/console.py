@@ -261,6 +261,9 @@ class Line:
     def show(self, progress: Progress) -> None:
         self._now_and_then(f"epoch {progress.epoch}/{self._epochs}  {told(progress)}")
 
+    def show_stage(self, progress: StageProgress) -> None:
+        self._now_and_then(told_of_stage(progress))
+
     def begin_evaluation(self, start: EvaluationStart) -> None:
         self._done, self._total = dict.fromkeys(start.examples, 0), sum(start.examples.values())
 
@@ -357,12 +360,16 @@ def pace(progress: Progress) -> str:
         own = [(name, loss) for name, loss in progress.own_losses.items() if name.startswith(f"{task}/")]
         parts += [(task, total), *own]
     losses = "  ".join(f"{name} {loss:.4f}" for name, loss in parts)
-    skipped = f"  {_count(progress.skipped, 'step')} skipped for fp16" if progress.skipped else ""
+    skipped = f"  {_count(progress.skipped, 'step')} left out" if progress.skipped else ""
     return f"loss  {losses}  {progress.examples_per_second:,.0f} examples/s{skipped}"
 
 
 def outcome(result: Result) -> str:
-    """What there is now, and where."""
+    """What somebody should know of the run, what there is now, and where."""
+    return "\n".join([*result.notes, _ended(result)])
+
+
+def _ended(result: Result) -> str:
     best = result.best
     if result.interrupted:
         done = f"Interrupted after {_count(result.steps, 'step')}."

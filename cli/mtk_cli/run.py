@@ -135,6 +135,13 @@ SETTINGS = [
     Setting(TRAINING, "clip_norm", "--clip-norm", metavar="NORM", help="The gradient's largest norm; 0 does not clip."),
     Setting(
         TRAINING,
+        "on_nonfinite",
+        "--on-nonfinite",
+        metavar="stop|skip",
+        help="At a loss or gradient that is no number: end, or leave that step out.",
+    ),
+    Setting(
+        TRAINING,
         "checkpoint_every",
         "--checkpoint-every",
         metavar="N|Nm",
@@ -152,6 +159,7 @@ SETTINGS = [
     Setting(MACHINE, "precision", "--precision", metavar="auto|fp32|bf16|fp16", help="Of the encoder's arithmetic."),
     Setting(MACHINE, "recompute", "--recompute", help="Compute activations again in the backward pass: less memory."),
     Setting(MACHINE, "compile", "--compile", metavar="auto|on|off", help="Record steps as CUDA graphs."),
+    Setting(MACHINE, "deterministic", "--deterministic", help="Only kernels that give the same bits each time."),
     Setting(MACHINE, "seed", "--seed", metavar="N", help="Of everything random."),
     Setting(MACHINE, "cosines", "--cosines", metavar="auto|encoder|layer", help="Log cosines of the tasks' gradients."),
     Setting(
@@ -217,6 +225,8 @@ def command(
                 "epochs": result.epochs,
                 "steps": result.steps,
                 **({"stopped": result.stopped} if result.stopped else {}),
+                **({"skipped": result.skipped} if result.skipped else {}),
+                **({"notes": result.notes} if result.notes else {}),
                 "seconds": result.seconds,
                 "examples_per_second": result.examples_per_second,
             }

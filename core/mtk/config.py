@@ -4,6 +4,7 @@ keys of a run's `config.toml`.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
@@ -24,6 +25,7 @@ Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 BATCH_SIZE = 16
 LARGEST = 1 << 16  # bytes of a configuration
+SEAL = "sha256"  # the key of the checksum that a run puts before its configuration
 MOST_DOTS = 1000  # in a line: what reads TOML takes the square of a key's parts in time
 LARGEST_NUMBER = 2**63 - 1  # what files, torch and the random generators all hold
 
@@ -96,6 +98,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Evaluate every so many optimizer steps too, beside the end of each epoch."""
     clip_norm: Rate = 1.0
     """The gradient's largest norm; 0 does not clip."""
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    """What to do where a loss or a gradient is no finite number: end the run, or leave that step out and count it."""
     dropout: Share = 0.1
     """In every head that has an option `dropout` and is given no other."""
 
@@ -114,6 +118,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Whether activations are computed again in the backward pass, and not kept: the same gradients, with less memory."""
     compile: Literal["auto", "on", "off"] = "auto"
     """Whether steps are recorded as CUDA graphs and replayed; `auto` does where that is possible."""
+    deterministic: bool = False
+    """Whether only kernels are used that give the same bits each time, which costs time; on a CPU all do."""
     seed: int = 0
     """Of everything random: initial heads, order, dropout, augmentation, the combiner."""
 
@@ -153,7 +159,7 @@ def _is_no_unicode(text: str) -> bool:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The fields that a TOML file sets. Raises DataError where it is missing or no TOML."""
+    """The fields that a TOML file sets. Raises DataError where it is missing, no TOML, or not what `sealed` made."""
     content = read_file(path, "the configuration", LARGEST)
     if any(line.count(b".") > MOST_DOTS for line in content.split(b"\n")):
         raise DataError(f"{path}: this is no configuration: a line has more than {MOST_DOTS:,} dots.")
@@ -161,8 +167,33 @@ def read_config(path: Path) -> dict[str, Any]:
         fields: dict[str, Any] = msgspec.toml.decode(content)
     except (ValueError, RecursionError) as error:  # msgspec's own among them, and a number of 4,300 digits
         raise DataError(f"{path}: this is not TOML: {error}.") from None
+    if not fields:
+        raise DataError(f"{path}: it sets nothing: it was truncated, or is another file than was meant.")
+    if fields.pop(SEAL, None) not in (None, _seal(content.partition(b"\n\n")[2])):
+        raise DataError(
+            f"{path} is not what a run wrote: it was truncated or edited. Restore it; or, to begin a run with edited "
+            f"settings, copy it, remove the line `{SEAL}`, and give the copy to --config."
+        )
     check(fields, str(path))
     return fields
+
+
+def sealed(config: RunConfig) -> bytes:
+    """A configuration as a run writes it down: TOML that tells of itself whether it is as it was written. What is not set is
+    not there, since TOML has no null."""
+    settings = msgspec.toml.encode(_without_none(msgspec.to_builtins(config)))
+    seal = f'{SEAL} = "{_seal(settings)}"  # of the rest of this file; to edit a copy, remove this line\n\n'
+    return seal.encode() + settings
+
+
+def _seal(settings: bytes) -> str:
+    return hashlib.sha256(settings).hexdigest()
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return value
 
 
 def check(fields: dict[str, Any], source: str | None = None) -> RunConfig:

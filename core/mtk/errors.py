@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -43,8 +44,27 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether the machine's memory ran out, or the device's. Told by torch's words, so that it needs no torch."""
-    on_cpu = "can't allocate memory" in str(error)  # torch has no exception of its own for it there
+    on_cpu = "allocate memory" in str(error)  # torch has no exception of its own for it there
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or on_cpu
+
+
+SMALLER_STEP = (
+    "--recompute keeps less of a step (the same result, in more time). Or make the step smaller: "
+    "--accumulate 2 (the same result in two parts), a smaller --batch-size or --max-length, or "
+    "--precision bf16."
+)
+
+
+@contextmanager
+def out_of_memory_explained(work: Callable[[], str] = str, knob: str = SMALLER_STEP) -> Iterator[None]:
+    """Turn running out of memory, on whatever device, into a message that says in which `work` and which knob to turn."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        where = work()
+        raise MtkError(f"Out of memory{f' in {where}' if where else ''}. {knob}") from error
 
 
 def in_words(error: BaseException) -> str:

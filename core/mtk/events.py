@@ -68,7 +68,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     learning_rate: float
     examples_per_second: float
     loss_scale: float | None = None  # by which losses are multiplied in the backward pass, with fp16
-    skipped: int = 0  # steps of the run so far without an update, since fp16 could not hold their gradients
+    skipped: int = 0
+    """Steps of the run so far that made no update, since fp16 could not hold a gradient, or it was no finite number."""
 
 
 class StageProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,3 +132,5 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     best: Evaluation | None
     interrupted: bool
     stopped: str | None = None  # why a listener ended it
+    skipped: int = 0  # steps that made no update, for a loss or a gradient was no finite number
+    notes: list[str] = []  # a line for what somebody should know: steps left out, a task that seems not to be learned

@@ -5,11 +5,12 @@ A death at any moment leaves what was there before, or what should be there, and
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -19,6 +20,7 @@ import msgspec
 from mtk.errors import DataError, MtkError
 
 PARTIAL, FORMER = ".partial", ".former"
+_NO_LINK, _NO_WAIT = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_NONBLOCK", 0)  # where the system has them
 
 T = TypeVar("T")
 
@@ -79,48 +81,83 @@ def write_file(path: Path, content: bytes) -> None:
         with replacing(path) as file:
             file.write(content)
     except OSError as error:
-        raise _unwritten(path, error) from error
+        raise unwritten(path, error) from error
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add to a regular file, which no link and no pipe is: all of it, or where there is no room nothing. Raises MtkError."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK | _NO_WAIT, 0o666)
+        with open(handle, "ab", buffering=0) as file:  # noqa: PTH123, of a handle and not of a path
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "it is no file")
+            left = memoryview(content)
+            try:
+                while left:
+                    left = left[file.write(left) :]
+            except OSError:
+                os.ftruncate(handle, status.st_size)
+                raise
+    except OSError as error:
+        raise unwritten(path, error) from error
 
 
 def write_directory(path: Path, fill: Callable[[Path], object]) -> None:
-    """Let the directory `path` hold what `fill` writes, in place of what it held. For the moment between two renames what it
-    held is beside it, under the name that `standing` knows. Raises MtkError, and `path` is as it was."""
-    partial, former = path.with_name(path.name + PARTIAL), path.with_name(path.name + FORMER)
+    """`write_directories` of one."""
+    write_directories({path: fill})
+
+
+def write_directories(fills: Mapping[Path, Callable[[Path], object]]) -> None:
+    """Let each of these directories, which stand side by side, hold what its function writes, in place of what it held: all
+    of them, or none. For the moments between some renames what they held is beside them, under the name that `standing`
+    knows. A death in these leaves the former ones, or the first of the new ones and no other, never one of each. Raises
+    MtkError, and they are as they were."""
+    paths, placed = list(fills), list[Path]()
     try:
-        if not path.exists() and former.exists():
-            former.rename(path)  # where a death was between the two
-        _remove(partial)
-        _remove(former)
-        partial.mkdir(parents=True)
-        fill(partial)
-        mode = partial.stat().st_mode & 0o666  # as the umask has it, which safetensors does not ask
-        for directory, _, names in os.walk(partial):
-            for name in names:
-                Path(directory, name).chmod(mode)
-                flush(Path(directory, name))
-            flush(Path(directory))
-        if path.exists():
-            path.rename(former)
-        partial.rename(path)
-        flush(path.parent)
-        _remove(former)
+        settle(paths)
+        for path, fill in fills.items():
+            _partial(path).mkdir(parents=True)
+            fill(_partial(path))
+            _flush_tree(_partial(path))
+        for path in reversed(paths):
+            if _is_there(path):
+                path.rename(_former(path))
+        for path in paths:
+            _partial(path).rename(path)
+            placed.append(path)
+        flush(paths[0].parent)
     except Exception as error:
         with suppress(OSError):
-            if not path.exists() and former.exists():
-                former.rename(path)
-            _remove(partial)
+            for path in reversed(placed):
+                path.rename(_partial(path))
+            settle(paths)
         if isinstance(error, OSError):
-            raise _unwritten(path, error) from error
-        if type(error).__name__ == "SafetensorError":  # what safetensors makes of an OSError
-            raise MtkError(f"{path} cannot be written: {error}. What was there before is untouched.") from error
+            raise unwritten(paths[0], error) from error
+        if type(error).__name__ == "SafetensorError" or "(os error " in str(error):  # what Rust makes of an OSError
+            raise MtkError(f"{paths[0]} cannot be written: {error}. What was there before is untouched.") from error
         raise
+    with suppress(OSError):  # the new ones are in place; what could not be removed is when the next ones are written
+        for path in paths:
+            _remove(_former(path))
+
+
+def settle(paths: Sequence[Path]) -> None:
+    """Clear away what a death left beside the directories that `write_directories` writes together, and put back what it had
+    taken away. Raises OSError."""
+    is_replaced = _is_there(paths[0]) and _is_there(_former(paths[0]))
+    for path in paths:
+        if not _is_there(path) and _is_there(_former(path)) and not is_replaced:
+            _former(path).rename(path)
+    for path in paths:
+        _remove(_partial(path))
+        _remove(_former(path))
 
 
 def standing(path: Path) -> Path:
-    """The directory that `write_directory` left as `path`: itself, or, after a death between its two renames, the one beside
+    """The directory that `write_directory` left as `path`: itself, or, after a death between its renames, the one beside
     it."""
-    former = path.with_name(path.name + FORMER)
-    return former if not path.exists() and former.is_dir() else path
+    return _former(path) if not _is_there(path) and _former(path).is_dir() else path
 
 
 def digest(path: Path) -> str:
@@ -143,10 +180,44 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
+def remove(path: Path) -> None:
+    """Remove a file that may be there. Raises MtkError."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise MtkError(f"{path} cannot be removed: {error.strerror}.") from error
+
+
+def unwritten(path: Path, error: OSError) -> MtkError:
+    """What is said of a failure to write there."""
+    return MtkError(f"{path} cannot be written: {error.strerror or error}. What was there before is untouched.")
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + PARTIAL)
+
+
+def _former(path: Path) -> Path:
+    return path.with_name(path.name + FORMER)
+
+
+def _is_there(path: Path) -> bool:
+    """As a directory or as anything else, a link that leads nowhere included."""
+    return os.path.lexists(path)
+
+
 def _remove(path: Path) -> None:
-    if path.exists():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
+    elif _is_there(path):
+        path.unlink()
 
 
-def _unwritten(path: Path, error: OSError) -> MtkError:
-    return MtkError(f"{path} cannot be written: {error.strerror}. What was there before is untouched.")
+def _flush_tree(directory: Path) -> None:
+    """Have all of it on the disk, with the modes that the umask has, for which safetensors does not ask."""
+    mode = directory.stat().st_mode & 0o666
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            Path(folder, name).chmod(mode)
+            flush(Path(folder, name))
+        flush(Path(folder))

@@ -75,6 +75,11 @@ class Kind(ABC):
         there is none. It is offered `logits` and `mask`."""
         return None
 
+    def guess(self, labels: Tensor) -> tuple[float, float] | None:
+        """The first of `metric_names` where one answer, or chance, answers every row of a split with these labels, and its
+        standard error; None where nobody can say. A task that does no better is pointed out."""
+        return None
+
     def read_label(self, label: str | list[str]) -> float | Sequence[float]:
         """A label as it stands in a file -> its number; or a number for each word, or candidate. It is a list where a
         file has one, or where a task names several columns. Raises ValueError, whose text ends the line that says where

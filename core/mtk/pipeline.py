@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from mtk.config import Precision, RunConfig, check, read_config
 from mtk.data.tasks_toml import read_layout
-from mtk.errors import UsageError
+from mtk.errors import UsageError, out_of_memory_explained
 from mtk.events import Preparation, Result
 from mtk.file_form import FileForm
 from mtk.host.kinds import Kinds
@@ -54,7 +54,7 @@ def run(
 def _train(
     plan: RunPlan, registry: Registry, out: str | Path | None, resume: str | Path | None, listeners: Iterable[object]
 ) -> Result:
-    from mtk.engine.device import choose_device, choose_precision, out_of_memory_explained
+    from mtk.engine.device import choose_device, choose_precision, deterministic
     from mtk.host.listeners import Listeners
     from mtk.training.build import augment, build_training, describe, read_data
     from mtk.training.loop import predict_tests, train_and_keep
@@ -65,16 +65,16 @@ def _train(
     plan = plan.computing_in(choose_precision(plan.config.precision, device))
     hearing = Listeners(registry, plan.listeners)
     directory = RunDirectory.existing(Path(resume), plan) if resume else RunDirectory.choose(out, plan)
-    state = read_state(directory.checkpoint) if resume else None
     for listener in listeners:
         hearing.join(listener)
 
     def prepare(stage: str) -> None:
         hearing.tell("mtk_run_preparing", preparation=Preparation(stage))
 
-    data = read_data(plan, prepare)
-    training = augment(plan, data, prepare)
-    with closing(directory), out_of_memory_explained():
+    with closing(directory), out_of_memory_explained(), deterministic(plan.config.deterministic, device):
+        state = read_state(directory.checkpoint) if resume else None
+        data = read_data(plan, prepare)
+        training = augment(plan, data, prepare)
         built = build_training(
             plan,
             data,
@@ -85,14 +85,14 @@ def _train(
             lambda progress: hearing.tell("mtk_stage_progressed", progress=progress),
         )
         if resume:
-            directory.reopen(metrics=state.metrics if state else 0)
+            directory.reopen(state.told if state else None)
         else:
             directory.create()
         hearing.join(directory)  # the last to come hears first: what others hear of is written by then
         hearing.tell("mtk_run_started", plan=describe(plan, data, training, built, directory.path))
         result = train_and_keep(built, directory, hearing, state)
         if not result.interrupted:
-            predict_tests(built.trainer.evaluated_model, data, directory, result, registry)
+            result = predict_tests(built.trainer.evaluated_model, data, directory, result, registry)
     hearing.tell("mtk_run_finished", result=result)
     return result
 
@@ -133,7 +133,6 @@ def evaluate(
     to the logger `mtk`.
     """
     from mtk.data.tasks_toml import check_split
-    from mtk.engine.device import out_of_memory_explained
     from mtk.training import checkpoint
     from mtk.training.evaluation import evaluate_splits
     from mtk.training.scored import read_scored

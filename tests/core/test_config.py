@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mtk.config import PRESETS, RunConfig, check, read_config
+from mtk.config import PRESETS, RunConfig, check, read_config, sealed
 from mtk.errors import DataError, UsageError
 
 FULL = RunConfig(
@@ -76,3 +76,26 @@ def test_a_wrong_file_is_named(tmp_path: Path, content: bytes | None, message: s
         read_config(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("config", [RunConfig(), FULL], ids=["defaults", "full"])
+def test_what_a_run_wrote_is_read_as_long_as_it_is_that(config: RunConfig, tmp_path: Path) -> None:
+    content, file = sealed(config), tmp_path / "config.toml"
+    file.write_bytes(content)
+    assert check(read_config(file)) == config
+    for damaged in (content.partition(b"seed = 0")[0], content + b"steps = 3\n", content.replace(b"seed = 0", b"seed = 1")):
+        file.write_bytes(damaged)
+        with pytest.raises(DataError, match="is not what a run wrote: it was truncated or edited"):
+            read_config(file)
+
+
+def test_a_copy_of_it_can_be_edited_without_its_first_line(tmp_path: Path) -> None:
+    lines = sealed(FULL).decode().replace("seed = 0", "seed = 1").splitlines()
+    (tmp_path / "config.toml").write_text("\n".join(lines[1:]))
+    assert check(read_config(tmp_path / "config.toml")) == msgspec.structs.replace(FULL, seed=1)
+
+
+def test_one_that_sets_nothing_is_not_taken_for_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("# nothing\n")
+    with pytest.raises(DataError, match="it sets nothing"):
+        read_config(tmp_path / "config.toml")

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mtk.errors import DataError, MtkError, UsageError, in_words, is_out_of_memory, nearest
+from mtk.errors import (
+    DataError,
+    MtkError,
+    UsageError,
+    in_words,
+    is_out_of_memory,
+    nearest,
+    out_of_memory_explained,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +52,16 @@ def test_out_of_memory_is_told_from_other_failures() -> None:
 
 def test_exit_codes_tell_usage_from_data() -> None:
     assert (UsageError.exit_code, DataError.exit_code, MtkError.exit_code) == (2, 1, 1)
+
+
+def test_running_out_of_memory_says_where_and_which_knob_to_turn() -> None:
+    knobs = r"Out of memory in step 3, on a batch\. Make the step smaller: --accumulate 2 .* --batch-size or --max-length"
+    with pytest.raises(MtkError, match=knobs), out_of_memory_explained(lambda: "step 3, on a batch"):
+        torch.empty(1 << 60, dtype=torch.uint8)
+    with pytest.raises(MtkError, match=r"Out of memory\. Use less\."), out_of_memory_explained(knob="Use less."):
+        raise MemoryError
+
+
+def test_any_other_failure_stays_what_it_is() -> None:
+    with pytest.raises(RuntimeError, match="size of tensor"), out_of_memory_explained():
+        torch.ones(2) + torch.ones(3)

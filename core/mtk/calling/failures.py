@@ -7,6 +7,7 @@ ends in a traceback through this framework.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,20 @@ from mtk.errors import MtkError, UsageError, in_words, is_out_of_memory
 if TYPE_CHECKING:
     import torch
 
-FAILURES = (Exception, SystemExit)
-"""What a plugin's code may do to the program that calls it. Not KeyboardInterrupt: that is the user."""
+
+def failures() -> tuple[type[BaseException], ...]:
+    """What a plugin's code may do to the program that calls it, for an `except` clause: whatever was raised, a SystemExit, a
+    panic in Rust and a task that was cancelled included. Not KeyboardInterrupt: that is the user."""
+    return () if isinstance(sys.exception(), KeyboardInterrupt | GeneratorExit) else (BaseException,)
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """A plugin's failure in here is no matter."""
+    try:
+        yield
+    except failures():
+        pass
 
 
 def call(part: object, method: str, /, *, on: str = "", **offered: Any) -> Any:
@@ -39,7 +52,7 @@ def calling(part: object, method: str, on: str = "") -> Iterator[None]:
         yield
     except MtkError:
         raise
-    except FAILURES as error:
+    except failures() as error:
         if is_out_of_memory(error):
             raise
         reason = f"its {method} failed{on}: {in_words(error)}"

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
-from mtk.calling.failures import FAILURES, call
+from mtk.calling.failures import call, failures
 from mtk.data import doubts, formats
 from mtk.data.fields import Text, check_count, label_of, texts_of
 from mtk.data.formats import Row, format_of, has, is_json, read_rows
@@ -183,7 +183,7 @@ class _Reading:
             raise
         except MtkError:
             raise
-        except FAILURES:
+        except failures():
             value = call(kind, "read_label", on=f" on {label!r}", label=label)  # again, for the error that names it
         return float(value) if isinstance(value, float | int) else tuple(value)
 

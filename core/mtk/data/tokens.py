@@ -51,6 +51,12 @@ class Batch:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __str__(self) -> str:
+        """Its size, as a message tells it."""
+        shapes = [tuple(next(iter(reading.inputs.values())).shape) for reading in self.readings]
+        read = " and ".join(f"{rows:,} sequences of {tokens:,} tokens" for rows, tokens in shapes)
+        return f"{len(self):,} examples, read as {read}"
+
 
 class Sequences:
     """Token ids of sequences of any length, end to end in one flat tensor on a device. `lengths` stays on the host, so that

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Literal
 import torch
 
 from mtk.config import Precision, check
-from mtk.errors import MtkError, UsageError, is_out_of_memory
+from mtk.errors import UsageError
 
 _CASTS: dict[Precision, torch.dtype | None] = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -70,14 +71,24 @@ def _multiplies_bf16_faster() -> bool:
 
 
 @contextmanager
-def out_of_memory_explained() -> Iterator[None]:
-    """Turn running out of memory into a message that says which knob to turn."""
+def deterministic(wanted: bool, device: torch.device) -> Iterator[None]:
+    """Where it is wanted, compute only with kernels that give the same bits each time. Raises UsageError, in here, for what
+    has none."""
+    if not wanted:
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    if device.type == "cuda":  # read by cuBLAS when its handle is made, with the first product
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
+    except RuntimeError as error:
+        if "deterministic" not in str(error):
             raise
-        raise MtkError(
-            "Out of memory. --recompute keeps less of a step (the same result, in more time). Or make the step smaller: "
-            "--accumulate 2 (the same result in two parts), a smaller --batch-size or --max-length, or --precision bf16."
-        ) from error
+        reason = " ".join(str(error).split(". ")[0].split())
+        raise UsageError(f"--deterministic: {reason}. Leave it out, or take another part.") from error
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]

@@ -154,7 +154,7 @@ class Engine:
             found = self._forward(whole, dict.fromkeys(batches, 0), dict(zip(batches, scales, strict=True)))
             losses = torch.stack([found[task].total.detach() for task in batches])
             own = {f"{task}/{name}": value for task in batches for name, value in found[task].own.items()}
-            slopes = _slopes(combiner, losses, self._step(batches, losses))
+            slopes = self._slopes(combiner, losses, self._step(batches, losses))
             for scale, slope in zip(scales, slopes, strict=True):
                 scale.copy_(slope)
             torch.autograd.backward(self._scaled(found[task].total for task in batches))
@@ -184,8 +184,11 @@ class Engine:
             if isinstance(combiner, GradientCombiner):
                 gradients = self._shown(rows.gradients(count))
                 largest = torch.linalg.vector_norm(gradients, torch.inf)
-                gradient = call(combiner, "combine", gradients=gradients, step=step)
-                tensor(combiner, "combine", gradient, gradients[0].shape, gradients.device)
+                if self._may_ask(losses, largest):
+                    gradient = call(combiner, "combine", gradients=gradients, step=step)
+                    tensor(combiner, "combine", gradient, gradients[0].shape, gradients.device)
+                else:
+                    gradient = gradients[0] * torch.nan
                 decision = torch.linalg.vector_norm(gradient)
                 norm = self._total_norm(decision)
                 rows.give(gradient * self._clipped(norm) if self.clip_norm else gradient)
@@ -195,17 +198,26 @@ class Engine:
                 given = gramian.sum(dim=0) if combiner.scope == "encoder" and gramian.ndim == 3 else gramian
                 weights = self._weights(combiner, self._shown(given), step)
         if isinstance(combiner, LossCombiner):
-            weights = _slopes(combiner, losses, step)
+            weights = self._slopes(combiner, losses, step)
         norm = self._give(rows, weights.detach(), gramian)
         return Outcome(step.tasks, losses, own, gramian, weights, _finite(losses, norm))
 
+    def _may_ask(self, *told: Tensor) -> bool:
+        """Not about what is no number, which no step is made of: it would stay in what the combiner keeps, and a solver
+        raises, and is not to blame. Where only the device knows, the combiner is asked; nothing waits for that."""
+        known = self.combiner.uses_host or told[0].device.type == "cpu"
+        return not known or all(bool(given.isfinite().all()) for given in told)
+
     def _weights(self, combiner: GramianCombiner, gramian: Tensor, step: Step) -> Tensor:
-        """A solver on the host is not asked about a Gramian of no numbers: it would raise, and is not to blame."""
-        if combiner.uses_host and not gramian.isfinite().all():
+        if not self._may_ask(step.losses, gramian):
             return gramian[..., 0] * torch.nan
         weights = call(combiner, "weights", gramian=gramian, step=step)
         found: Tensor = tensor(combiner, "weights", weights, gramian.shape[:-1], gramian.device)
         return found
+
+    def _slopes(self, combiner: LossCombiner, losses: Tensor, step: Step) -> Tensor:
+        """The gradient of the combiner's scalar by the losses [T]; its own parameters receive theirs on the way."""
+        return _slopes(combiner, losses, step) if self._may_ask(losses) else losses * torch.nan
 
     def _step(self, batches: Mapping[str, Parts], losses: Tensor) -> Step:
         """What a combiner may know. Numbers are filled in and not copied, which a recorded step could not do."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mtk.calling.failures import FAILURES
+from mtk.calling.failures import failures
 from mtk.calling.source import file_of, folder_of, line_of, may_define, module_file
 from mtk.errors import BrokenPartError, MtkError, in_words
 from mtk.host.containment import contained
@@ -50,13 +50,13 @@ class Component(msgspec.Struct, frozen=True):
                 loaded = getattr(import_module(module), attribute)
         except MtkError:  # which explains itself, such as that an extra is missing
             raise
-        except FAILURES as error:
+        except failures() as error:
             raise self.broken(f"importing {self.target} failed: {self.describe(error)}") from error
         if self.kind == "command":
             return loaded  # whose contract is the command line's
         try:
             reason = why_not(self.kind, loaded)
-        except FAILURES as error:
+        except failures() as error:
             raise self.broken(f"its options cannot be read: {self.describe(error)}") from error
         if reason:
             raise self.broken(f"{self.target} {reason}")

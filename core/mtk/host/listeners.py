@@ -10,7 +10,7 @@ import msgspec
 import pluggy
 
 from mtk import hookspecs
-from mtk.calling.failures import FAILURES
+from mtk.calling.failures import failures
 from mtk.calling.source import line_of
 from mtk.errors import in_words
 from mtk.events import Stop
@@ -43,7 +43,7 @@ class Listeners:
             try:
                 self._register(listener, f"The listener '{part.text}' {origin}")
                 self._manager.check_pending()
-            except FAILURES as error:
+            except failures() as error:
                 raise component.broken(in_words(error)) from error
             unmarked = unmarked_hooks(listener)
             if unmarked and self._manager.get_hookcallers(listener):
@@ -72,7 +72,7 @@ class Listeners:
         for heard in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
             try:
                 answer = heard.function(*(record[name] for name in heard.argnames))
-            except FAILURES as error:
+            except failures() as error:
                 if heard.plugin_name not in self._of_plugins:
                     raise
                 line = line_of(error, heard.function.__module__)

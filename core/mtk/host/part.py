@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from mtk.calling.arguments import named
-from mtk.calling.failures import FAILURES
+from mtk.calling.failures import failures
 from mtk.errors import MtkError, UsageError
 from mtk.host.component import Component
 from mtk.host.contracts import framework_options, own_options, uncalled, unmade
@@ -56,7 +56,7 @@ class Part(msgspec.Struct, frozen=True):
             raise
         except ValueError as error:
             raise UsageError(f"'{self.text}' cannot be built: {error}") from error
-        except FAILURES as error:
+        except failures() as error:
             reason = "its constructor failed"
             if "Module.__init__() call" in str(error):  # torch's words for a module that is filled before it is one
                 reason = uncalled(self.component.kind)

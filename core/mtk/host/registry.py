@@ -17,7 +17,7 @@ import msgspec
 import pluggy
 
 from mtk import hookspecs
-from mtk.calling.failures import FAILURES
+from mtk.calling.failures import failures
 from mtk.calling.source import line_of
 from mtk.errors import UsageError, in_words, nearest
 from mtk.host.component import NOUNS, Component
@@ -163,7 +163,7 @@ class Registry:
             with contained():
                 module = entry_point.load()
                 self._register(module, name, registration)
-        except FAILURES as error:
+        except failures() as error:
             reason = in_words(error) + line_of(error, entry_point.value.partition(":")[0])
             self.broken.append(Broken(entry_point.name, package, version, reason, time.perf_counter() - began))
         else:
@@ -191,7 +191,7 @@ class Registry:
                         f"it registers the {component.noun} '{component.name}', and so does plugin '{twin.plugin}' of the "
                         f"same package: nothing could tell them apart"
                     )
-        except FAILURES:
+        except failures():
             self._plugins.unregister(plugin)
             raise
 

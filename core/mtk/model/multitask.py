@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
@@ -14,13 +15,16 @@ from mtk.calling.failures import broken, call, tensor
 from mtk.data.batches import by_length
 from mtk.data.split import Split
 from mtk.data.tokens import Batch, TokenizedSplit
-from mtk.errors import NonFiniteError, UsageError, nearest
+from mtk.errors import NonFiniteError, UsageError, nearest, out_of_memory_explained
 from mtk.head import Encoding, Head, PairEncoding
 from mtk.kind import Kind
 from mtk.model.encoder import Encoder
 from mtk.task import Task
 
 EVALUATION_BATCH = 64
+SMALLER_PREDICTION = (
+    "Use --precision bf16 or a --device with more memory, or train with a smaller --max-length, which texts are cut to."
+)
 
 
 class Loss(NamedTuple):
@@ -145,7 +149,8 @@ class Model(nn.Module):
         predictions, likely, finite, loss = list[Tensor](), list[Tensor](), list[Tensor](), 0.0
         for examples in by_length(tokens.lengths, EVALUATION_BATCH):
             batch = tokens.batch(examples)
-            logits = self(task, batch)
+            with out_of_memory_explained(partial("predicting {} for {}".format, task, batch), SMALLER_PREDICTION):
+                logits = self(task, batch)
             asked = {"logits": logits, "mask": _mask(batch)}
             finite.append(logits.isfinite().flatten(1).all(dim=1).cpu())
             predicted = call(kind, "predict", **asked)

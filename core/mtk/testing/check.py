@@ -11,7 +11,7 @@ from hypothesis.errors import FlakyFailure
 from hypothesis.strategies import SearchStrategy
 
 from mtk.calling.arguments import named
-from mtk.calling.failures import FAILURES
+from mtk.calling.failures import failures
 from mtk.calling.source import line_of
 from mtk.errors import MtkError, UsageError, in_words
 
@@ -97,7 +97,7 @@ class Check:
                 seen = self.kept(self.subject, example)
             except MtkError:
                 raise
-            except FAILURES as error:
+            except failures() as error:
                 raise _Seen(f"{self.subject.failed(error)}, with {example}") from error
             if seen:
                 raise _Seen(f"{seen}, with {example}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from mtk.calling.arguments import named
-from mtk.calling.failures import FAILURES
+from mtk.calling.failures import failures, unheard
 from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Step
 from mtk.errors import UsageError, nearest
 from mtk.host.options import options
@@ -178,7 +178,7 @@ def inputs_kept(subject: Subject, example: Steps) -> str | None:
                 if not torch.equal(old, new):
                     return f"{old.tolist()} became {new.tolist()}"
             later = given.losses.detach() * 0.9
-            with suppress(*FAILURES):
+            with unheard():
                 _after_step(combiner, later)
             if not torch.equal(later, given.losses.detach() * 0.9):
                 return f"losses after the step became {later.tolist()}"
@@ -190,12 +190,12 @@ def on_the_device(subject: Subject, example: Steps) -> str | None:
     A class that cannot help it says `uses_host = True`."""
     try:
         taken(built(subject, example), example, strict=True)
-    except FAILURES:
+    except failures():
         return None  # which is not the device's fault
     combiner = built(subject, example).to("meta")  # where tensors have shapes and no values
     try:
         taken(combiner, example, device="meta", strict=True)
-    except FAILURES as error:
+    except failures() as error:
         return subject.failed(error)
     return None
 
@@ -224,7 +224,7 @@ def saving(subject: Subject, example: Steps) -> str | None:
     combiner, fresh = built(subject, example), built(subject, example, seed=1)
     try:
         taken(combiner, example)
-    except FAILURES:
+    except failures():
         if len(example.steps) == LONG:
             return None  # of which `long_run` speaks
         raise
@@ -244,7 +244,7 @@ def turns(subject: Subject, example: Steps) -> str | None:
     if named != set(example.tasks) or not once:
         return f"turns {given} of the tasks {list(example.tasks)}"
     again = [combiner.turns()]
-    with suppress(*FAILURES):  # other promises speak of them
+    with unheard():  # other promises speak of them
         taken(combiner, example)
     again.append(combiner.turns())
     return None if again == [given, given] else f"turns {given}, and asked again {again[0]} and {again[1]}"
@@ -470,7 +470,7 @@ def taken(
             if optimizer:
                 optimizer.step()
                 combiner.zero_grad()
-            with suppress(*(() if strict else FAILURES)):
+            with nullcontext() if strict else unheard():
                 _after_step(combiner, given.losses.detach() * 0.9)
     return encoders
 
@@ -599,7 +599,7 @@ def _random(subject: Subject, examples: Examples) -> bool:
     some = Steps(TASKS[:count], (Brought((1.0,) * count, ((1.0, 0.0, 0.0),) * count),), examples.layers[0])
     try:
         return len(drawn(subject, some)) > 1
-    except FAILURES:
+    except failures():
         return False  # others speak of that
 
 
@@ -622,7 +622,7 @@ def _counts(subject: Subject) -> list[int]:
                 subject.build(tasks=list(TASKS[:count]))
         except UsageError:
             continue
-        except FAILURES:
+        except failures():
             pass  # no matter of their number
         accepted.append(count)
     return accepted or [*COUNTS]

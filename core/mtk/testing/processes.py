@@ -19,7 +19,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from mtk.calling.failures import FAILURES
+from mtk.calling.failures import failures
 from mtk.testing.check import Subject
 
 MAIN, ELSEWHERE = "__main__", "__mp_main__"  # what a script is called there, so that it only defines and does not run
@@ -116,11 +116,11 @@ def _answer(request: Request) -> tuple[Any, str | None]:
         module, _, name = request.function.partition(":")
         function = getattr(import_module(module), name)
         subject = Subject(_load(request), request.options)
-    except FAILURES as error:
+    except failures() as error:
         return None, f"importing it failed: {type(error).__name__}: {error}"
     try:
         return function(subject, request.example), None
-    except FAILURES as error:
+    except failures() as error:
         return None, subject.failed(error)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -20,7 +21,8 @@ from torch import nn
 
 from mtk.config import Precision
 from mtk.engine.device import autocast_of, choose_device, choose_precision, precision_of
-from mtk.errors import DataError, UsageError
+from mtk.errors import DataError, UsageError, in_words
+from mtk.events import Evaluation
 from mtk.file_form import FileForm
 from mtk.files import digest, is_as_saved, is_directory, read_json, standing, write_directory
 from mtk.host.contracts import PartKind
@@ -70,6 +72,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     heads: dict[str, PartCard]
     files: dict[str, str] = {}
     precision: Precision = "auto"  # that it was trained and evaluated in
+    evaluation: Evaluation | None = None  # the one that it was kept for
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,9 +82,16 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, str]  # path in the model's directory -> SHA-256, of every other file
 
 
-def save(model: Model, pooling: Part, heads: Mapping[str, Part], directory: Path) -> None:
+def save(
+    model: Model, pooling: Part, heads: Mapping[str, Part], directory: Path, evaluation: Evaluation | None = None
+) -> None:
     """Write the model, whose pooling and heads are of these parts, to `directory`, in place of what is there. A death at any
     moment leaves the one or the other. Raises MtkError where it cannot be written."""
+    write_directory(directory, partial(fill, model, pooling, heads, evaluation))
+
+
+def fill(model: Model, pooling: Part, heads: Mapping[str, Part], evaluation: Evaluation | None, directory: Path) -> None:
+    """Write its files to an empty directory. Raises OSError, and SafetensorError in its place."""
     card = Card(
         format=3,
         pooling=_card(pooling),
@@ -89,20 +99,23 @@ def save(model: Model, pooling: Part, heads: Mapping[str, Part], directory: Path
         precision=precision_of(model.autocast),
         tasks=[_task_card(task) for task in model.tasks.values()],
         heads={task: _card(part) for task, part in heads.items()},
+        evaluation=evaluation,
     )
+    (directory / "heads").mkdir()
+    model.encoder.save(directory / "encoder")
+    if state := model.encoder.pooling.state_dict():
+        safetensors.torch.save_file(state, directory / POOLING)
+    for task in model.tasks:
+        safetensors.torch.save_file(model.head(task).state_dict(), directory / "heads" / f"{task}.safetensors")
+    (directory / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(card)))
+    files = {p.relative_to(directory).as_posix(): digest(p) for p in sorted(directory.rglob("*")) if p.is_file()}
+    (directory / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(Manifest(1, files))))
 
-    def fill(partial: Path) -> None:
-        (partial / "heads").mkdir()
-        model.encoder.save(partial / "encoder")
-        if state := model.encoder.pooling.state_dict():
-            safetensors.torch.save_file(state, partial / POOLING)
-        for task in model.tasks:
-            safetensors.torch.save_file(model.head(task).state_dict(), partial / "heads" / f"{task}.safetensors")
-        (partial / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(card)))
-        files = {p.relative_to(partial).as_posix(): digest(p) for p in sorted(partial.rglob("*")) if p.is_file()}
-        (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(Manifest(1, files))))
 
-    write_directory(directory, fill)
+def evaluation_of(directory: Path) -> Evaluation | None:
+    """How well the model did that is saved there, where that was known. Raises DataError where it is not what was saved."""
+    directory = standing(directory)
+    return _verified(directory)[1].evaluation
 
 
 def load(
@@ -216,7 +229,10 @@ def _verified(path: Path) -> tuple[Path, Card]:
     directory = path if (path / CARD).is_file() else standing(path / "model")
     card = _read_card(directory)
     for name, checksum in _checksums(directory, card).items():
-        _check_file(directory, name, checksum)
+        try:
+            _check_file(directory, name, checksum)
+        except (OSError, ValueError) as error:  # of a name that can be none, or of a file that cannot be read
+            raise DataError(f"{directory} holds no whole model: {in_words(error)}.") from None
     return directory, card
 
 

@@ -17,12 +17,17 @@ from typing import Any, Self
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
-class Interruption:
-    """As a context manager it hears the signals. Outside of the main thread, where Python hears none, it does nothing."""
+class AtOnce(KeyboardInterrupt):
+    """The second signal: nothing more is saved."""
 
-    def __init__(self) -> None:
+
+class Interruption:
+    """As a context manager it hears the signals. Outside of the main thread, where Python hears none, it does nothing.
+    `is_ending` is whether one was heard before: the next is the second."""
+
+    def __init__(self, *, is_ending: bool = False) -> None:
         self._before: dict[int, Any] = {}
-        self._asked = False
+        self._asked, self._is_ending = False, is_ending
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -50,6 +55,6 @@ class Interruption:
         self.check()
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
-            raise KeyboardInterrupt
+        if self._asked or self._is_ending:
+            raise AtOnce
         self._asked = True

@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import msgspec
 from torch import Tensor
 
 from mtk.data.split import TaskData
-from mtk.errors import NonFiniteError
+from mtk.errors import DataError, NonFiniteError
 from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Result
+from mtk.files import standing
 from mtk.host.listeners import Listeners
 from mtk.host.registry import Registry
 from mtk.metrics import average
@@ -18,7 +20,8 @@ from mtk.model.multitask import Model
 from mtk.training import checkpoint
 from mtk.training.build import Training
 from mtk.training.evaluation import evaluate_splits
-from mtk.training.interruption import Interruption
+from mtk.training.interruption import AtOnce, Interruption
+from mtk.training.learned import guessed, notes
 from mtk.training.resume import Due, State, restore, save_state
 from mtk.training.run_directory import RunDirectory
 from mtk.training.stages import StageTrainer
@@ -29,22 +32,29 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
     where the run is. With `state`, go on from there. It ends with the last step, or where a listener says so.
 
     Ctrl-C, SIGTERM, SIGHUP, and a loss or a gradient that is not finite, end it early, with the best model so far, or else
-    with the one that there is. What else is raised goes through, and takes the directory with it if it holds no model yet.
+    with the one that there is. What else is raised goes through, and takes the directory with it if it holds nothing yet.
     """
     trainer, stages = training.trainer, training.stages
     model = trainer.evaluated_model
     began, best, interrupted, stopped = time.perf_counter(), None, False, None
+    # The evaluation of the model in the directory. A run that died after it was kept goes on from before it was the best.
+    kept = directory.kept()
     if state:
         restore(trainer, directory.checkpoint, state, stages)
         hearing.restore(state.listeners)
         best = state.best
+        if best and not standing(directory.model).exists():
+            raise DataError(
+                f"{directory.model} is not there any more. Restore it, or remove {directory.checkpoint} to begin again."
+            )
+        kept = kept or best
     due = Due(trainer.config.checkpoint_every)
 
     def save() -> None:
         if due.ever:
             stages.tell()
             trainer.tell()
-            save_state(trainer, directory.checkpoint, best, directory.metrics, hearing.states(), stages)
+            save_state(trainer, directory.checkpoint, best, directory.told(), hearing.states(), stages)
             due.done()
 
     try:
@@ -60,27 +70,29 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
                 evaluation, predictions = _evaluate(training, hearing, epoch, best, interruption)
                 with interruption.waits():
                     if evaluation.best:
-                        directory.keep(model, predictions, {**training.dev, **training.further})
-                        best = evaluation
+                        directory.keep(model, evaluation, predictions, {**training.dev, **training.further})
+                        best = kept = evaluation
                     stopped = "; ".join(hearing.tell("mtk_evaluated", evaluation=evaluation)) or None
                     trainer.evaluated = trainer.step
                     if stopped or trainer.ends_epoch:
                         save()
                 if stopped:
                     break
+    except AtOnce:
+        raise
     except KeyboardInterrupt:
         interrupted = True
-        with Interruption() as interruption, interruption.waits():
-            if best is None:
-                directory.keep(model, {}, {})
+        with Interruption(is_ending=True):
+            if kept is None:
+                directory.keep(model)
             save()
     except NonFiniteError as error:
-        if best is None:
-            directory.keep(model, {}, {})
-        kept = f"the best model so far, of epoch {best.epoch}" if best else "the model as it was before, not yet evaluated"
-        raise NonFiniteError(f"{error} {directory.path} holds {kept}.") from error
+        if kept is None:
+            directory.keep(model)
+        held = f"the best model so far, of epoch {kept.epoch}" if kept else "the model as it was before, not yet evaluated"
+        raise NonFiniteError(f"{error} {directory.path} holds {held}.") from error
     except BaseException:
-        if best is None:
+        if not directory.holds_something:
             directory.remove()  # nothing half-written stays behind
         raise
     return Result(
@@ -89,15 +101,26 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
         steps=trainer.step,
         seconds=time.perf_counter() - began,
         examples_per_second=trainer.examples / trainer.seconds if trainer.seconds else 0.0,
-        best=best,
+        best=kept,
         interrupted=interrupted,
         stopped=stopped,
+        skipped=trainer.skips.steps,
+        notes=_notes(training, kept),
     )
 
 
 def _save_if_due(save: Callable[[], object], due: Due, stage: StageTrainer) -> None:
     if due(stage.step):
         save()
+
+
+def _notes(training: Training, best: Evaluation | None) -> list[str]:
+    """What somebody should know of the run: steps that were left out, tasks that seem not to be learned."""
+    trainer = training.trainer
+    skipped = [str(trainer.skips)] if trainer.skips.steps else []
+    tasks = [(task, training.model.tasks[task], tokens.labels) for task, tokens in training.dev.items()]
+    guesses = [(name, guessed(task, labels, best)) for name, task, labels in tasks] if best else []
+    return skipped + notes(trainer.movements, guesses)
 
 
 def _evaluate(
@@ -128,13 +151,20 @@ def _evaluate(
 
 def predict_tests(
     model: Model, data: Mapping[str, TaskData], directory: RunDirectory, result: Result, registry: Registry
-) -> None:
-    """Write what the best model says of the test files; `model` is the last one."""
+) -> Result:
+    """Write what the best model says of the test files; `model` is the last one. The result, which a signal interrupts."""
     tests = {(name, "test"): d.test for name, d in data.items() if d.test is not None}
     for name, d in data.items():
         tests |= {(name, split): read for split, read in d.further.items() if split.startswith("test")}
-    if tests and (result.best is None or result.best.step != result.steps):
-        model = checkpoint.load(directory.model, device=str(model.device), registry=registry)
-    for (name, split), test in tests.items():
-        predictions = model.predict_split(name, model.tokenize(name, test))
-        directory.write_predictions(model.tasks[name], split, test.ids, predictions)
+    try:
+        with Interruption() as interruption:
+            if tests and (result.best is None or result.best.step != result.steps):
+                model = checkpoint.load(directory.model, device=str(model.device), registry=registry)
+            for (name, split), test in tests.items():
+                predictions = model.predict_split(name, model.tokenize(name, test), lambda done: interruption.check())
+                directory.write_predictions(model.tasks[name], split, test.ids, predictions)
+    except AtOnce:
+        raise
+    except KeyboardInterrupt:
+        return msgspec.structs.replace(result, interrupted=True)
+    return result

@@ -1,9 +1,13 @@
-"""A loss or a gradient that is no finite number: the update is not made, and the run ends with what is known of it."""
+"""A loss or a gradient that is no finite number: the update is not made. The run ends with what is known of it, or, where it
+was told to, leaves the step out and counts it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -12,6 +16,10 @@ from mtk.engine.gradients import Outcome
 from mtk.errors import NonFiniteError
 
 ROWS_SHOWN = 8
+TOLD = 3  # skipped steps that are told one by one
+MOST_IN_A_ROW = 100  # skipped steps after which nothing is learned any more
+
+logger = logging.getLogger("mtk")
 
 
 def update(optimizer: torch.optim.Optimizer, finite: Tensor) -> None:
@@ -22,6 +30,43 @@ def update(optimizer: torch.optim.Optimizer, finite: Tensor) -> None:
         optimizer.step()
     elif finite:
         optimizer.step()
+
+
+@contextmanager
+def kept_from(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
+    """What a step that is no number does to these tensors is undone, on their device and without a wait for it. Whether it
+    was one, a tensor [] of bool, is put into the list by the block."""
+    before = [(tensor, tensor.detach().clone()) for tensor in tensors if tensor.is_floating_point()]
+    finite: list[Tensor] = []
+    yield finite
+    with torch.no_grad():
+        for tensor, value in before:
+            tensor.copy_(torch.where(finite[0], tensor, value))
+
+
+class Skips(msgspec.Struct):
+    """The steps that a run left out."""
+
+    steps: int = 0
+    last: int = 0  # the number of the last one
+    in_a_row: int = 0  # those up to it, without one between them that made an update
+
+    def add(self, step: int, found: NonFiniteError) -> None:
+        """One more. Raises NonFiniteError where there were too many in a row."""
+        self.in_a_row = self.in_a_row + 1 if step == self.last + 1 else 1
+        self.steps, self.last = self.steps + 1, step
+        if self.in_a_row == MOST_IN_A_ROW:
+            raise NonFiniteError(f"{MOST_IN_A_ROW} steps in a row were left out, and nothing is learned any more. {found}")
+        if self.steps <= TOLD:
+            further = " What else is left out is counted." if self.steps == TOLD else ""
+            logger.warning("%s It is left out.%s", found, further)
+
+    def __str__(self) -> str:
+        """As the end of a run tells it."""
+        why = "a loss or a gradient was no finite number"
+        if self.steps == 1:
+            return f"step {self.last:,} was left out: {why}"
+        return f"{self.steps:,} steps, the last of them {self.last:,}, were left out: {why}"
 
 
 def describe(

@@ -20,6 +20,9 @@ from mtk.data.batches import Place
 from mtk.errors import DataError
 from mtk.events import Evaluation
 from mtk.files import digest, is_as_saved, read_json, standing, write_directory
+from mtk.training.learned import Movement
+from mtk.training.nonfinite import Skips
+from mtk.training.run_directory import Told
 from mtk.training.stages import Stages, StageTrainer
 from mtk.training.trainer import Trainer
 
@@ -48,9 +51,17 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     scalars: dict[str, float]  # what the optimizer keeps beside its tensors
     best: Evaluation | None
     metrics: int  # bytes of metrics.jsonl that were written by then
+    metrics_checksum: str = ""  # SHA-256 of them
+    skips: Skips = msgspec.field(default_factory=Skips)
+    movements: dict[str, Movement] = {}
     listeners: dict[str, Any]  # a listener as it was asked for -> what its `state_dict` gave
     stage: StagePlace | None = None  # None where all are over
     checksum: str  # SHA-256 of the tensors' file
+
+    @property
+    def told(self) -> Told:
+        """What `metrics.jsonl` held by then."""
+        return Told(self.metrics, self.metrics_checksum)
 
 
 class Due:
@@ -80,7 +91,7 @@ def save_state(
     trainer: Trainer,
     directory: Path,
     best: Evaluation | None,
-    metrics: int,
+    told: Told,
     listeners: Mapping[str, Any],
     stages: Stages | None = None,
 ) -> None:
@@ -108,7 +119,10 @@ def save_state(
             places={task: batches.place for task, batches in trainer.batches.items()},
             scalars=scalars,
             best=best,
-            metrics=metrics,
+            metrics=told.bytes,
+            metrics_checksum=told.checksum,
+            skips=trainer.skips,
+            movements=trainer.movements,
             listeners=dict(listeners),
             stage=StagePlace(stage.number, stage.step, stage.batches.place) if stage else None,
             checksum=digest(partial / TENSORS),
@@ -149,7 +163,8 @@ def restore(trainer: Trainer, directory: Path, state: State, stages: Stages | No
     except (KeyError, IndexError, RuntimeError, ValueError, TypeError) as error:
         raise DataError(f"{directory} does not fit the run that its config.toml describes: {error}") from error
     trainer.step, trainer.evaluated = state.step, state.evaluated
-    trainer.examples, trainer.seconds = state.examples, state.seconds
+    trainer.examples, trainer.seconds, trainer.skips = state.examples, state.seconds, state.skips
+    trainer.movements |= state.movements
     trainer.engine.number.fill_(state.step)
     if not stage:
         _restore_rates(trainer)

@@ -11,22 +11,27 @@ runs/20261123-171500-sum-cnn-concat-mlp/
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, NamedTuple
 
 import msgspec
 from torch import Tensor
 
+from mtk.config import sealed
 from mtk.data.formats import csv_of
 from mtk.data.tokens import TokenizedSplit
-from mtk.errors import UsageError
+from mtk.errors import DataError, MtkError, UsageError
 from mtk.events import Evaluation, Progress, Result, StageProgress
-from mtk.files import write_file
+from mtk.files import append, flush, read_file, remove, settle, standing, unwritten, write_directories, write_file
 from mtk.hookspecs import hookimpl
 from mtk.model.multitask import Model, values
 from mtk.plan import RunPlan
@@ -39,16 +44,28 @@ except ImportError:  # where there are no such locks, as on Windows
     fcntl = None  # type: ignore[assignment]
 
 LONGEST_NAME = 200  # of a directory that has no name given; file systems take 255
-METRICS, LOCK = "metrics.jsonl", ".lock"
+METRICS, SUMMARY, LOCK = "metrics.jsonl", "summary.json", ".lock"
+LARGEST_METRICS = 1 << 32  # bytes; a month has some 10^9
+
+logger = logging.getLogger("mtk")
+
+
+class Told(NamedTuple):
+    """What `metrics.jsonl` held at some moment."""
+
+    bytes: int
+    checksum: str  # SHA-256 of them
 
 
 class RunDirectory:
-    """A run's directory. It listens to the run and writes down what it hears; nothing is there before `create`."""
+    """A run's directory. It listens to the run and writes down what it hears; nothing is there before `create`. Where it
+    cannot be written, that is an MtkError."""
 
     def __init__(self, names: Iterable[Path], plan: RunPlan) -> None:
         """The directory will be the first of `names` that is not there yet."""
         self._names = names
-        self._locked: IO[str] | None = None
+        self._handle: int | None = None  # of the lock
+        self._told, self._bytes = hashlib.sha256(), 0
         self.plan = plan
 
     @classmethod
@@ -68,9 +85,10 @@ class RunDirectory:
 
     @classmethod
     def existing(cls, path: Path, plan: RunPlan) -> RunDirectory:
-        """That of a run which goes on."""
+        """That of a run which goes on; no other process writes there from now on. Raises UsageError where one does."""
         directory = cls([], plan)
         directory._at(path)
+        directory._lock()
         return directory
 
     def create(self) -> None:
@@ -83,51 +101,100 @@ class RunDirectory:
             except FileExistsError:
                 continue
             except OSError as error:
-                raise UsageError(f"The run's directory {path} cannot be made: {error.strerror}.") from None
+                raise MtkError(f"The run's directory {path} cannot be made: {error.strerror}.") from None
         else:
             raise UsageError(f"--out {self.path} exists already. Choose another name, or remove it first.")
-        self._lock()
-        self._write_config()
+        try:
+            self._lock()
+            self._write_config()
+        except BaseException:
+            self.remove()
+            raise
 
-    def reopen(self, metrics: int) -> None:
-        """Take it up again, with the first `metrics` bytes of what was told of the run: the rest is told again."""
-        self._lock()
+    def reopen(self, told: Told | None) -> None:
+        """Take it up again, with what was `told` of the run by then: the rest is told again. Raises DataError where that is
+        not there any more."""
+        try:
+            settle([self.checkpoint])
+            settle([self.model, self.predictions])
+        except OSError as error:
+            raise unwritten(self.path, error) from error
         self._write_config()
-        if (self.path / METRICS).exists():
-            os.truncate(self.path / METRICS, metrics)
+        if os.path.lexists(self.path / METRICS):
+            self._take_up(told or Told(0, hashlib.sha256().hexdigest()))
+        elif told and told.bytes:
+            logger.warning("%s is not there any more: what was told of the run until now is lost", self.path / METRICS)
+
+    def _take_up(self, told: Told) -> None:
+        file = self.path / METRICS
+        if file.is_symlink():
+            raise DataError(f"{file} is a link, which a run does not follow. Put the file in its place, or remove it.")
+        content = read_file(file, "what was told of a run", LARGEST_METRICS)[: told.bytes]
+        if len(content) < told.bytes or (told.checksum and hashlib.sha256(content).hexdigest() != told.checksum):
+            raise DataError(
+                f"{file} is not what was saved: it was truncated or edited. Restore it, or remove it to go on without it."
+            )
+        try:
+            os.truncate(file, told.bytes)
+        except OSError as error:
+            raise unwritten(file, error) from error
+        self._told.update(content)
+        self._bytes = told.bytes
+
+    @property
+    def holds_something(self) -> bool:
+        """Whether there is a model or a checkpoint, to be used or gone on from."""
+        return any(standing(path).exists() for path in (self.model, self.checkpoint))
 
     def remove(self) -> None:
-        """Take back what was written."""
-        shutil.rmtree(self.path)
+        """Take back what was written, as far as that can be done."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def close(self) -> None:
         """Let other processes write here again."""
-        if self._locked:
-            (self.path / LOCK).unlink(missing_ok=True)
-            self._locked.close()
-            self._locked = None
+        if self._handle is not None:
+            with suppress(OSError):
+                (self.path / LOCK).unlink()
+            os.close(self._handle)
+            self._handle = None
 
-    @property
-    def metrics(self) -> int:
-        """The bytes of what was told of the run so far."""
-        return (self.path / METRICS).stat().st_size if (self.path / METRICS).exists() else 0
+    def told(self) -> Told:
+        """What `metrics.jsonl` holds by now, on the disk."""
+        if self._bytes:
+            try:
+                flush(self.path / METRICS)
+            except OSError as error:
+                raise unwritten(self.path / METRICS, error) from error
+        return Told(self._bytes, self._told.hexdigest())
+
+    def kept(self) -> Evaluation | None:
+        """The evaluation of the model that is kept here; None where there is none, or it was not evaluated. Raises
+        DataError for a model that is damaged."""
+        return checkpoint.evaluation_of(self.model) if standing(self.model).exists() else None
 
     def _at(self, path: Path) -> None:
-        self.path, self.model, self.checkpoint = path, path / "model", path / "checkpoint"
+        self.path = path
+        self.model, self.predictions, self.checkpoint = path / "model", path / "predictions", path / "checkpoint"
 
     def _write_config(self) -> None:
-        write_file(self.path / "config.toml", msgspec.toml.encode(_without_none(msgspec.to_builtins(self.plan.config))))
+        write_file(self.path / "config.toml", sealed(self.plan.config))
 
     def _lock(self) -> None:
         """Keep other processes from writing here until this one ends, however it does. Raises UsageError if one does."""
         if fcntl is None:
             return
-        locked = (self.path / LOCK).open("w")
+        file = self.path / LOCK
         try:
-            fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._locked = locked
+            handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        except OSError as error:
+            raise unwritten(file, error) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(handle), file.stat()):  # it was removed by the process that had it
+                raise BlockingIOError
+            self._handle = handle
         except OSError:
-            locked.close()
+            os.close(handle)
             raise UsageError(f"Another process is at work in {self.path}. Wait until it ends.") from None
 
     @hookimpl
@@ -144,39 +211,54 @@ class RunDirectory:
 
     @hookimpl
     def mtk_run_finished(self, result: Result) -> None:
-        write_file(self.path / "summary.json", msgspec.json.format(_encode(result)))
+        write_file(self.path / SUMMARY, msgspec.json.format(_encode(result)))
 
-    def keep(self, model: Model, predictions: Mapping[str, Tensor], dev: Mapping[str, TokenizedSplit]) -> None:
-        """Write the best model so far, and what it predicts for the development sets."""
-        checkpoint.save(model, self.plan.pooling, {name: t.head for name, t in self.plan.tasks.items()}, self.model)
-        for name, predicted in predictions.items():
+    def keep(
+        self,
+        model: Model,
+        evaluation: Evaluation | None = None,
+        predictions: Mapping[str, Tensor] | None = None,
+        dev: Mapping[str, TokenizedSplit] | None = None,
+    ) -> None:
+        """Write the best model so far, and what it predicts for the development sets, both or neither."""
+        heads = {name: t.head for name, t in self.plan.tasks.items()}
+        files = {}
+        for name, predicted in (predictions or {}).items():
             task, _, further = name.partition("/")
-            self.write_predictions(model.tasks[task], f"dev-{further}" if further else "dev", dev[name].ids, predicted)
+            split = f"dev-{further}" if further else "dev"
+            files[f"{task}-{split}-output.csv"] = _predicted(model.tasks[task], (dev or {})[name].ids, predicted)
+
+        def fill(directory: Path) -> None:
+            for name, content in files.items():
+                (directory / name).write_bytes(content)
+
+        remove(self.path / SUMMARY)  # it is not of this model
+        fill_model = partial(checkpoint.fill, model, self.plan.pooling, heads, evaluation)
+        write_directories({self.model: fill_model, **({self.predictions: fill} if files else {})})
 
     def write_predictions(self, task: Task, split: str, ids: list[str], predictions: Tensor) -> None:
         """One line for each example: CSV (RFC 4180), or, where the task says what the course CS224N calls a prediction, as
         the course reads them."""
-        directory = self.path / "predictions"
-        directory.mkdir(exist_ok=True)
-        found = [task.kind.written(value) for value in values(task.kind, predictions)]
-        if task.prediction is None:
-            content = csv_of(["id", "prediction"], zip(ids, found, strict=True))
-        else:
-            lines = [f"{id} , {value} \n" for id, value in zip(ids, found, strict=True)]
-            content = "".join([f"id \t {task.prediction} \n", *lines])
-        write_file(directory / f"{task.name}-{split}-output.csv", content.encode())
+        try:
+            self.predictions.mkdir(exist_ok=True)
+        except OSError as error:
+            raise unwritten(self.predictions, error) from error
+        write_file(self.predictions / f"{task.name}-{split}-output.csv", _predicted(task, ids, predictions))
 
     def _log(self, event: str, record: msgspec.Struct) -> None:
-        with (self.path / METRICS).open("ab") as file:
-            file.write(_encode({"event": event, **msgspec.structs.asdict(record)}) + b"\n")
+        line = _encode({"event": event, **msgspec.structs.asdict(record)}) + b"\n"
+        append(self.path / METRICS, line)
+        self._told.update(line)
+        self._bytes += len(line)
+
+
+def _predicted(task: Task, ids: list[str], predictions: Tensor) -> bytes:
+    found = [task.kind.written(value) for value in values(task.kind, predictions)]
+    if task.prediction is None:
+        return csv_of(["id", "prediction"], zip(ids, found, strict=True)).encode()
+    lines = [f"{id} , {value} \n" for id, value in zip(ids, found, strict=True)]
+    return "".join([f"id \t {task.prediction} \n", *lines]).encode()
 
 
 def _encode(value: Any) -> bytes:
     return msgspec.json.encode(value, enc_hook=str)
-
-
-def _without_none(value: Any) -> Any:
-    """TOML has no null: what is not set is not written."""
-    if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    return value

@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from random import Random
+
+from torch import Tensor
 
 from mtk.calling.failures import call
 from mtk.config import RunConfig
@@ -16,12 +19,14 @@ from mtk.data.batches import Batches, pieces
 from mtk.data.tokens import Batch, TokenizedSplit
 from mtk.engine.cuda_graphs import LENGTHS, RecordedSteps, Step
 from mtk.engine.gradients import Engine, Outcome, Parts
+from mtk.errors import out_of_memory_explained
 from mtk.events import Progress
 from mtk.host.part import Part
 from mtk.model.multitask import Model
 from mtk.sampler import Sampler
 from mtk.training.averaging import WeightAverage
-from mtk.training.nonfinite import describe, update
+from mtk.training.learned import Movement
+from mtk.training.nonfinite import Skips, describe, kept_from, update
 from mtk.training.optimizer import build_optimizer
 from mtk.training.sampling import Sampling
 from mtk.training.schedule import build_schedule
@@ -75,6 +80,8 @@ class Trainer:
         self.step = self.evaluated = 0  # steps made, and those that were made at the last evaluation
         self.examples = 0
         self.seconds = 0.0
+        self.skips = Skips()
+        self.movements = {task: Movement() for task in train}  # of the tasks' losses
         self.optimizer = build_optimizer(recipe.optimizer, self.model, self.combiner, config, capturable=record)
         self.schedule = build_schedule(recipe.schedule.build(), self.optimizer, config.warmup, self.steps)
         self.average = None if recipe.ema_decay is None else WeightAverage(self.model, recipe.ema_decay)
@@ -115,15 +122,26 @@ class Trainer:
 
     def optimize(self, batches: Mapping[str, Parts]) -> Outcome:
         """One optimizer step of one turn, on a batch of each of its tasks."""
-        outcome = self._step(batches)
+        with kept_from(self._touched()) as finite:
+            outcome = self._step(batches)
+            finite.append(outcome.finite)
+            if self.model.device.type != "cpu" or outcome.finite:
+                call(self.combiner, "after_step", losses=lambda: self.engine.losses(batches))
         self.schedule.step()
-        call(self.combiner, "after_step", losses=lambda: self.engine.losses(batches))
         if self.average:
             self.average.update(self.model, self.step + 1)
         return outcome
 
+    def _touched(self) -> list[Tensor]:
+        """What a step changes beside the parameters, and should not if it is none. On a CPU no combiner is asked then."""
+        own = list(self.model.buffers())
+        if self.config.on_nonfinite == "skip" and self.model.device.type != "cpu":
+            own += self.combiner.buffers()
+        return own
+
     def tell(self) -> None:
         """Report what is not reported yet."""
+        self._check_finite()
         if self._telemetry:
             began, examples = self._began
             self.report(self._progress((self.examples - examples) / (time.perf_counter() - began)))
@@ -136,9 +154,11 @@ class Trainer:
             turn = self.turns[self.step % len(self.turns)]
             with self.undisturbed():
                 examples = {task: self.batches[task].take(count) for task, count in self._counts(turn).items()}
-                outcome = self.optimize({task: self._parts(task, numbers) for task, numbers in examples.items()})
-                self._telemetry.add(outcome, examples)
+                parts = {task: self._parts(task, numbers) for task, numbers in examples.items()}
+                with out_of_memory_explained(partial(_described, self.step + 1, parts)):
+                    outcome = self.optimize(parts)
                 self.step += 1
+                self._telemetry.add(self.step, outcome, examples)
                 self.examples += sum(map(len, examples.values()))
             if self.model.device.type == "cpu" and not outcome.finite:  # a device is only asked with every report
                 self._check_finite()
@@ -156,12 +176,13 @@ class Trainer:
         return self.sampling.examples(turn, self.step, self.steps, epoch, self.epoch_count)
 
     def _check_finite(self) -> None:
-        """Raises NonFiniteError for a step since the last report that made no update."""
-        if found := self._telemetry.nonfinite():
-            number, outcome, examples = found
+        """What steps since the last report made no update: they end the run, which is a NonFiniteError, or are counted."""
+        for step, outcome, examples in self._telemetry.take_nonfinite():
             self.engine.check([outcome])  # of what is finite the combiner made something that is not
-            since = len(self._telemetry.outcomes)
-            raise describe(self.step - since + number + 1, outcome, examples, self.train)
+            found = describe(step, outcome, examples, self.train)
+            if self.config.on_nonfinite == "stop":
+                raise found
+            self.skips.add(step, found)
 
     def _make_step(self, batches: Mapping[str, Parts]) -> Outcome:
         outcome = self.engine.backward(batches)
@@ -188,8 +209,10 @@ class Trainer:
 
     def _progress(self, examples_per_second: float) -> Progress:
         telemetry = self._telemetry
-        self._check_finite()
         self.engine.check(telemetry.outcomes)
+        for step, losses in telemetry.losses_by_step():
+            for task, loss in losses.items():
+                self.movements[task].add((step - 1) / self.steps, loss)
         progress = Progress(
             step=self.step,
             steps=self.steps,
@@ -201,7 +224,14 @@ class Trainer:
             learning_rate=float(self.schedule.get_last_lr()[0]),
             examples_per_second=examples_per_second,
             loss_scale=float(self.engine.scaling.scale) if self.engine.scaling else None,
-            skipped=int(self.engine.scaling.skipped) if self.engine.scaling else 0,
+            skipped=self.skips.steps + (int(self.engine.scaling.skipped) if self.engine.scaling else 0),
         )
         telemetry.clear()
         return progress
+
+
+def _described(step: int, parts: Mapping[str, Parts]) -> str:
+    """A step's batch, as a message tells it."""
+    told = [f"{task}: {part}" for task, of_task in parts.items() for part in of_task[:1]]
+    each = ", the first part of each" if any(len(of_task) > 1 for of_task in parts.values()) else ""
+    return f"step {step:,}, on a batch of {'; '.join(told)}{each}"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import mtk
@@ -54,6 +55,11 @@ class Binary(mtk.Kind):
 
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
         return {"accuracy": accuracy(predictions, labels), "f1": f1(predictions, labels)}
+
+    def guess(self, labels: Tensor) -> tuple[float, float]:
+        """That of the most frequent label."""
+        share = labels.unique(return_counts=True)[1].max().item() / len(labels)
+        return share, math.sqrt(share * (1 - share) / len(labels))
 
     def __str__(self) -> str:
         return "binary"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import mtk
@@ -49,3 +50,8 @@ class Classification(mtk.Kind):
 
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
         return {"accuracy": accuracy(predictions, labels), "macro_f1": f1(predictions, labels, "macro")}
+
+    def guess(self, labels: Tensor) -> tuple[float, float]:
+        """That of the most frequent label."""
+        share = labels.unique(return_counts=True)[1].max().item() / len(labels)
+        return share, math.sqrt(share * (1 - share) / len(labels))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import mtk
@@ -29,6 +30,10 @@ class Regression(mtk.Kind):
 
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
         return {"pearson": pearson(predictions, labels), "spearman": spearman(predictions, labels)}
+
+    def guess(self, labels: Tensor) -> tuple[float, float]:
+        """No correlation."""
+        return 0.0, 1 / math.sqrt(max(1, len(labels) - 1))
 
     def read_label(self, label: str | list[str]) -> float:
         try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from typing import Any
 
 import pytest
 import torch
 
 import mtk
-from mtk.calling.failures import broken, call, calling, tensor
+from mtk.calling.failures import broken, call, calling, tensor, unheard
 
 CPU = torch.device("cpu")
 
@@ -24,7 +25,13 @@ def test_it_is_called_with_what_it_names() -> None:
     assert call(Part(), "ask", losses=3, step=4, examples=5) == (3, 4)
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), SystemExit(3), RuntimeError("two\nlines")])
+class Panic(BaseException):
+    """As Rust's come to Python."""
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), SystemExit(3), RuntimeError("two\nlines"), Panic("it fell"), CancelledError("enough")]
+)
 def test_what_it_raises_names_the_part_its_method_and_the_line(error: BaseException) -> None:
     with pytest.raises(mtk.UsageError) as caught:
         call(Part(), "ask", losses=error, on=" on 'a b'")
@@ -39,6 +46,14 @@ def test_what_is_not_its_fault_goes_through(error: BaseException) -> None:
     with pytest.raises(type(error)) as caught, calling(Part(), "ask"):
         raise error
     assert caught.value is error
+
+
+def test_what_nobody_needs_to_hear_of_is_all_but_the_user() -> None:
+    for error in (Panic(), ValueError(), SystemExit()):
+        with unheard():
+            raise error
+    with pytest.raises(KeyboardInterrupt), unheard():
+        raise KeyboardInterrupt
 
 
 def test_a_tensor_is_of_the_promised_shape_and_on_the_promised_device() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
 from mtk.engine import device as devices
-from mtk.engine.device import autocast_of, choose_device, choose_precision, out_of_memory_explained
-from mtk.errors import MtkError, UsageError
+from mtk.engine.device import autocast_of, choose_device, choose_precision, deterministic
+from mtk.errors import UsageError
 
 CPU = torch.device("cpu")
 
@@ -53,12 +55,24 @@ def test_a_trial_decides_once_so_that_a_process_has_one_precision() -> None:
     assert devices._multiplies_bf16_faster.cache_info().currsize == 1
 
 
-def test_running_out_of_memory_says_which_knob_to_turn() -> None:
-    knobs = r"--accumulate 2 .* --batch-size or --max-length, or --precision bf16"
-    with pytest.raises(MtkError, match=knobs), out_of_memory_explained():
-        torch.empty(1 << 60, dtype=torch.uint8)
+def test_what_is_deterministic_is_so_inside_and_nowhere_else() -> None:
+    with deterministic(False, CPU):
+        assert not torch.are_deterministic_algorithms_enabled()
+    with deterministic(True, CPU):
+        assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_any_other_failure_stays_what_it_is() -> None:
-    with pytest.raises(RuntimeError, match="size of tensor"), out_of_memory_explained():
+def test_what_no_deterministic_kernel_can_do_is_named() -> None:
+    told = pytest.raises(UsageError, match=r"--deterministic: put_ does not have a deterministic .*Leave it out")
+    with told, deterministic(True, CPU):
+        torch.zeros(3).put_(torch.tensor([0, 0]), torch.ones(2), accumulate=False)
+    with pytest.raises(RuntimeError, match="size of tensor"), deterministic(True, CPU):
         torch.ones(2) + torch.ones(3)
+
+
+@pytest.mark.cuda
+def test_on_cuda_the_workspace_of_cublas_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    with deterministic(True, torch.device("cuda")):
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"

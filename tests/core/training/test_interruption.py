@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from mtk.training.interruption import SIGNALS, Interruption
+from mtk.training.interruption import SIGNALS, AtOnce, Interruption
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -31,12 +31,21 @@ def test_what_waits_is_done_to_its_end(number: int) -> None:
 
 def test_a_second_one_does_not_wait() -> None:
     done = []
-    with pytest.raises(KeyboardInterrupt), Interruption() as interruption, interruption.waits():
+    with pytest.raises(AtOnce), Interruption() as interruption, interruption.waits():
         os.kill(os.getpid(), signal.SIGTERM)
         done.append("first")
         os.kill(os.getpid(), signal.SIGTERM)
         done.append("second")
     assert done == ["first"]
+
+
+def test_what_is_saved_after_one_does_not_keep_the_second_waiting() -> None:
+    done = []
+    with pytest.raises(AtOnce), Interruption(is_ending=True):
+        done.append("saving")
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append("saved")
+    assert done == ["saving"]
 
 
 def test_handlers_are_as_they_were() -> None:

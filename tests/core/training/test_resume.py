@@ -13,6 +13,7 @@ from mtk.config import check
 from mtk.errors import DataError
 from mtk.events import Evaluation
 from mtk.training.resume import Due, read_state, restore, save_state
+from mtk.training.run_directory import Told
 from mtk.training.trainer import Trainer
 
 BEST = Evaluation(step=3, epoch=1, metrics={"sst": {"accuracy": 0.5}}, average=0.5, best=True)
@@ -48,7 +49,7 @@ def test_another_trainer_goes_on_where_one_was(tiny_encoder: Path, tiny_corpus: 
     epochs(whole, 4)
     torch.manual_seed(0)
     epochs(left, 2)
-    save_state(left, tmp_path / "checkpoint", BEST, 123, {"ear": {"patience": 2}})
+    save_state(left, tmp_path / "checkpoint", BEST, Told(123, "0" * 64), {"ear": {"patience": 2}})
 
     torch.manual_seed(99)  # whatever went on meanwhile
     taken = trainer(tiny_encoder, tiny_corpus, combiner)
@@ -56,7 +57,7 @@ def test_another_trainer_goes_on_where_one_was(tiny_encoder: Path, tiny_corpus: 
     assert state is not None
     restore(taken, tmp_path / "checkpoint", state)
     assert (taken.step, taken.evaluated, int(taken.engine.number)) == (left.step, left.evaluated, left.step)
-    assert (state.best, state.metrics, state.listeners) == (BEST, 123, {"ear": {"patience": 2}})
+    assert (state.best, state.metrics, state.listeners) == (BEST, Told(123, "0" * 64), {"ear": {"patience": 2}})
     assert list(taken.evaluations()) == [3, 4]
     assert torch.equal(weights(taken), weights(whole))
 
@@ -67,7 +68,7 @@ def test_what_is_not_there_is_no_state(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["state.json", "state.safetensors"])
 def test_a_damaged_state_is_refused(tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path, file: str) -> None:
-    save_state(trainer(tiny_encoder, tiny_corpus), tmp_path / "checkpoint", None, 0, {})
+    save_state(trainer(tiny_encoder, tiny_corpus), tmp_path / "checkpoint", None, Told(0, ""), {})
     damaged = tmp_path / "checkpoint" / file
     damaged.write_bytes(damaged.read_bytes()[:-3])
     with pytest.raises(DataError, match="it was truncated or edited"):
@@ -75,7 +76,7 @@ def test_a_damaged_state_is_refused(tiny_encoder: Path, tiny_corpus: Path, tmp_p
 
 
 def test_the_state_of_another_run_is_refused(tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path) -> None:
-    save_state(trainer(tiny_encoder, tiny_corpus), tmp_path / "checkpoint", None, 0, {})
+    save_state(trainer(tiny_encoder, tiny_corpus), tmp_path / "checkpoint", None, Told(0, ""), {})
     state = read_state(tmp_path / "checkpoint")
     assert state is not None
     other = trainer(tiny_encoder, tiny_corpus)
@@ -90,7 +91,7 @@ def test_the_state_of_another_run_is_refused(tiny_encoder: Path, tiny_corpus: Pa
 def test_a_longer_schedule_goes_on_at_its_own_rates(tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path) -> None:
     short, long = trainer(tiny_encoder, tiny_corpus, epochs=2), trainer(tiny_encoder, tiny_corpus, epochs=4)
     epochs(short, 2)
-    save_state(short, tmp_path / "checkpoint", None, 0, {})
+    save_state(short, tmp_path / "checkpoint", None, Told(0, ""), {})
     epochs(long, 2)
     taken = trainer(tiny_encoder, tiny_corpus, epochs=4)
     state = read_state(tmp_path / "checkpoint")

@@ -23,7 +23,7 @@ def add(
     """A step on example 7 of each task."""
     of_heads = {name: torch.tensor(loss) for name, loss in (own or {}).items()}
     outcome = Outcome(tasks, torch.tensor(losses), of_heads, gramian, None, torch.tensor(finite))
-    telemetry.add(outcome, {task: [7] for task in tasks})
+    telemetry.add(len(telemetry.outcomes) + 1, outcome, {task: [7] for task in tasks})
     return outcome
 
 
@@ -74,11 +74,21 @@ def test_after_clearing_there_is_nothing_to_tell() -> None:
     assert telemetry.losses() == {}
 
 
-def test_the_first_step_that_is_not_finite_is_found_with_its_examples() -> None:
+def test_steps_that_are_not_finite_are_taken_out_with_their_examples() -> None:
     telemetry = Telemetry(LAYERS)
-    assert telemetry.nonfinite() is None
+    assert telemetry.take_nonfinite() == []
     add(telemetry, ("a",), [1.0])
-    assert telemetry.nonfinite() is None
-    found = add(telemetry, ("a", "b"), [1.0, 2.0], finite=False)
-    add(telemetry, ("a",), [1.0], finite=False)
-    assert telemetry.nonfinite() == (1, found, {"a": [7], "b": [7]})
+    assert telemetry.take_nonfinite() == []
+    found = add(telemetry, ("a", "b"), [float("nan"), 2.0], finite=False)
+    add(telemetry, ("a",), [3.0])
+    assert telemetry.take_nonfinite() == [(2, found, {"a": [7], "b": [7]})]
+    assert telemetry.take_nonfinite() == []
+    assert telemetry.losses() == {"a": 2.0}, "without what is no number"
+
+
+def test_losses_by_step_are_those_that_were_told() -> None:
+    telemetry = Telemetry(LAYERS)
+    assert list(telemetry.losses_by_step()) == []
+    add(telemetry, ("a", "b"), [1.0, 5.0])
+    add(telemetry, ("b",), [3.0])
+    assert list(telemetry.losses_by_step()) == [(1, {"a": 1.0, "b": 5.0}), (2, {"b": 3.0})]
