@@ -24,7 +24,7 @@ LABELS = {
     "plan": "plan.py<br>text becomes parts",
     "files": "files.py<br>whole or absent",
     "errors": "errors.py<br>what a user reads",
-    "contracts": "contracts<br>head, combiner, augmenter,<br>task, events, config, …",
+    "contracts": "contracts<br>head, combiner, augmenter, kind,<br>task, events, config, …",
 }
 
 Rooms = dict[str, set[str]]

@@ -17,7 +17,7 @@ from mtk.errors import UsageError, nearest
 from mtk.files import is_directory
 from mtk.host.component import Component
 from mtk.host.contracts import PartKind
-from mtk.host.kinds import Kinds
+from mtk.host.kinds import Kinds, component_of
 from mtk.host.part import Part
 from mtk.host.registry import PACKAGE, Registry
 from mtk.host.spec import Spec
@@ -120,6 +120,7 @@ def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
     components = [encoder.component] if encoder.component else []
     if registry.offers("tasks", config.data):
         components.append(registry.find("tasks", config.data))
+    components += [component_of(t.task.kind) for t in tasks.values()]
     components += [part.component for t in tasks.values() for part in (t.head, t.augmenter) if part]
     components += [part.component for part in (*shared.values(), *stages, *listeners)]
     complete = msgspec.structs.replace(

@@ -75,6 +75,12 @@ def card_of(kind: Kind) -> KindCard:
     return card
 
 
+def component_of(kind: Kind) -> Component:
+    """Where a kind that was made here comes from."""
+    component: Component = kind._component  # type: ignore[attr-defined]
+    return component
+
+
 def _origin(component: Component) -> tuple[str, str, str]:
     return component.name, component.package, component.version
 

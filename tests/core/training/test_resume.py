@@ -57,7 +57,7 @@ def test_another_trainer_goes_on_where_one_was(tiny_encoder: Path, tiny_corpus: 
     assert state is not None
     restore(taken, tmp_path / "checkpoint", state)
     assert (taken.step, taken.evaluated, int(taken.engine.number)) == (left.step, left.evaluated, left.step)
-    assert (state.best, state.metrics, state.listeners) == (BEST, Told(123, "0" * 64), {"ear": {"patience": 2}})
+    assert (state.best, state.told, state.listeners) == (BEST, Told(123, "0" * 64), {"ear": {"patience": 2}})
     assert list(taken.evaluations()) == [3, 4]
     assert torch.equal(weights(taken), weights(whole))
 
