@@ -43,7 +43,8 @@ def main() -> None:
                     seed=seed,
                     out=f"{out}/run",
                 )
-            assert result.best is not None
+            if result.interrupted or result.best is None:
+                raise SystemExit("interrupted: what is not whole is not compared")
             scores = {task: next(iter(metrics.values())) for task, metrics in result.best.metrics.items()}
             scores["average"] = result.best.average
             found.append({"sampler": sampler, "seed": seed, "seconds": result.seconds, "scores": scores})

@@ -191,20 +191,23 @@ class TokenizedSplit:
             labels = labels[:, : places.shape[1]] if self._candidates else _at(labels, places)
         return Batch(tuple(readings), labels, tokens, places)
 
-    def by_item(self, values: Tensor, places: Tensor | None, unread: float) -> Tensor:
-        """What a model says of a batch in the places of its labels [examples, items of the longest example, …], NaN where
-        there is none: values that it has for each word are in those of tokens until then. A word that was cut off has
-        `unread`."""
+    def by_item(self, values: Tensor, batch: Batch, examples: Sequence[int], unread: Tensor) -> Tensor:
+        """What a model says of a batch of these `examples`, in the places of its labels [examples, items of the longest
+        of all, …], NaN where there is none: what it says of each word is in the places of tokens until then. A word that
+        was cut off has `unread` […]."""
+        places = batch.places
         if places is None or self.items is None or values.ndim == 1:
             return values
-        longest = max(self.items)
+        longest, further = max(self.items), values.shape[2:]
         if self._candidates:
-            there = (places >= 0).view(*places.shape, *[1] * (values.ndim - 2))
-            padding = [0, 0] * (values.ndim - 2) + [0, longest - values.shape[1]]
-            return pad(values.masked_fill(~there, torch.nan), padding, value=torch.nan)
-        words = values.new_full((len(values), longest + 1, *values.shape[2:]), unread)  # and one for what is no word
-        index = torch.where(places < 0, longest, places).view(*places.shape, *[1] * (values.ndim - 2))
-        return words.scatter_(1, index.expand_as(values), values)[:, :longest]
+            found = pad(values, [0, 0] * len(further) + [0, longest - values.shape[1]])
+        else:
+            found = unread.to(values).expand(len(values), longest + 1, *further).clone()  # and one for what is no word
+            index = torch.where(places < 0, longest, places).view(*places.shape, *[1] * len(further))
+            found = found.scatter_(1, index.expand_as(values), values)[:, :longest]
+        counts = on_device([self.items[i] for i in examples], values.device).unsqueeze(1)
+        there = torch.arange(longest, device=values.device) < counts
+        return found.masked_fill(~there.view(*there.shape, *[1] * len(further)), torch.nan)
 
     def _rows_of(self, examples: Sequence[int]) -> list[int]:
         if self._candidates is None:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from mtk.calling.failures import broken, call, tensor
 from mtk.data.batches import by_length
@@ -154,9 +155,11 @@ class Model(nn.Module):
             asked = {"logits": logits, "mask": _mask(batch)}
             finite.append(logits.isfinite().flatten(1).all(dim=1).cpu())
             predicted = call(kind, "predict", **asked)
-            predictions.append(tokens.by_item(predicted.float(), batch.places, kind.unread).cpu())
+            unread = torch.tensor(kind.unread)
+            predictions.append(tokens.by_item(predicted.float(), batch, examples, unread).cpu())
             if probabilities and (of_labels := call(kind, "probabilities", **asked)) is not None:
-                likely.append(tokens.by_item(of_labels.float(), batch.places, torch.nan).cpu())
+                surely = one_hot(unread.long(), of_labels.shape[-1])
+                likely.append(tokens.by_item(of_labels.float(), batch, examples, surely).cpu())
             if losses:
                 with self.computing(losses=True):
                     loss += self._loss(task, logits, batch).item() * len(examples)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers import AutoTokenizer
 
 from mtk.data.split import Split
-from mtk.data.tokens import TokenizedSplit, tokenize
+from mtk.data.tokens import TokenizedSplit, tokenize, word_starts
 from mtk.head import PairEncoding
 
 FIRST = ["the dog is happy", "a cat", "the bird sees the horse and this was quiet"]
@@ -92,3 +93,30 @@ def test_a_tokenizer_in_python_gives_the_same(tiny_encoder: Path) -> None:
         one, other = tokenize(columns, fast, 12), tokenize(columns, own, 12)
         assert one.keys() == other.keys()
         assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_token_begins_the_word_that_its_last_character_is_in() -> None:
+    text = " a  dogs' b"
+    special, a, dog, s, quote, b = (0, 0), (1, 2), (3, 7), (7, 8), (8, 9), (9, 11)  # some hold the space before
+    assert word_starts(text, [special, a, dog, s, quote, b, special]) == [-1, 0, 1, -1, -1, 2, -1]
+    assert word_starts("x y", [(0, 1), (1, 2), (2, 3)]) == [0, -1, 1], "a token that is a space alone is of no word"
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_what_is_said_of_words_stands_where_the_words_do(tiny_encoder: Path, cut: bool) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
+    texts = ["the dog is happy", "cat", "a bird eats gold roses"]
+    labels: list[Any] = [tuple(float(i) for i in range(len(text.split()))) for text in texts]
+    split = Split(["a", "b", "c"], (texts,), labels, Path())
+    length = 5 if cut else 32
+    tokens = TokenizedSplit(split, tokenizer, pair_encoding="joint", max_length=length, device=DEVICE, words=True)
+    examples = [2, 0]
+    batch = tokens.batch(examples)
+    assert batch.places is not None
+    where = batch.places >= 0
+    assert torch.equal(batch.labels[where], batch.places[where].float())  # the label of word i is i here
+    found = tokens.by_item(batch.places.float() + 10, batch, examples, torch.tensor(-5.0))
+    read = 3 if cut else 5
+    assert found[0].tolist() == [10, 11, 12, 13, 14][:read] + [-5.0] * (5 - read)
+    assert found[1].tolist()[:4] == [10, 11, 12, 13][:read] + [-5.0] * max(0, 4 - read)
+    assert found[1, 4:].isnan().all()
