@@ -44,7 +44,7 @@ def test_steps_that_fp16_could_not_hold_are_counted() -> None:
         step=9, steps=10, epoch=1, losses={"sst": 1.5}, own_losses={}, cosines={}, layer_cosines={}, learning_rate=1e-5,
         examples_per_second=10, loss_scale=1024.0, skipped=2,
     )  # fmt: skip
-    assert pace(progress) == "loss  sst 1.5000  10 examples/s  2 steps skipped for fp16"
+    assert pace(progress) == "loss  sst 1.5000  10 examples/s  2 steps left out"
 
 
 def test_a_stage_is_announced_and_its_end_is_always_told() -> None:

@@ -55,7 +55,7 @@ def test_exit_codes_tell_usage_from_data() -> None:
 
 
 def test_running_out_of_memory_says_where_and_which_knob_to_turn() -> None:
-    knobs = r"Out of memory in step 3, on a batch\. Make the step smaller: --accumulate 2 .* --batch-size or --max-length"
+    knobs = r"Out of memory in step 3, on a batch\. --recompute .* --accumulate 2 .* --batch-size or --max-length"
     with pytest.raises(MtkError, match=knobs), out_of_memory_explained(lambda: "step 3, on a batch"):
         torch.empty(1 << 60, dtype=torch.uint8)
     with pytest.raises(MtkError, match=r"Out of memory\. Use less\."), out_of_memory_explained(knob="Use less."):

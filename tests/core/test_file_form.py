@@ -30,7 +30,7 @@ def test_a_label_has_the_tasks_name() -> None:
         ({"encoding": "utf-9"}, "there is no encoding 'utf-9'"),
         ({"encoding": "base64"}, "there is no encoding 'base64'"),
         ({"columns": ["a", "b", "a"]}, "`columns` names a column twice: a, b, a"),
-        ({"separator": '"'}, "matching regex"),
+        ({"separator": '"'}, "`separator` is one character"),
         ({"quote": "single"}, "single"),
     ],
 )

@@ -26,4 +26,4 @@ def test_what_is_a_stage() -> None:
     assert why_not("stage", Still) is None
     assert "does not define `forward(self, inputs, encode, embeddings)`" in (why_not("stage", Without) or "")
     assert "it asks for `labels`, and it is offered inputs, encode, embeddings" in (why_not("stage", Labelled) or "")
-    assert list(framework_options("stage")) == ["epochs", "batch", "lr"]
+    assert list(framework_options("stage", Still)) == ["epochs", "batch", "lr"]

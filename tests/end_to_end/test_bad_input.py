@@ -32,7 +32,7 @@ def run(
 USAGE = {
     "head": (["--head", "cosin"], "no head 'cosin'. Did you mean cosine?"),
     "combiner": (["--combiner", "pcgrd"], "Did you mean pcgrad"),
-    "augmenter": (["--augment", "sst=edaa"], "Did you mean eda?"),
+    "augmenter": (["--augment", "sst=edaa"], "Did you mean eda or aeda?"),
     "kind": (["--combiner", "cosine"], "its kind is head"),
     "task of a head": (["--head", "stt=cosine"], "no task 'stt' for heads. Did you mean"),
     "task of a batch size": (["--batch-size", "pera=4"], "no task 'pera'"),

@@ -30,7 +30,7 @@ def run(*flags: str) -> tuple[int, str, set[str]]:
         (("--head", "sst=cnnn"), "There is no head 'cnnn'. Did you mean cnn?"),
         (("--head", "stt=cnn"), "There is no task 'stt' for heads. Did you mean sts or sst?"),
         (("--combiner", "pcgrd"), "There is no combiner 'pcgrd'. Did you mean pcgrad"),
-        (("--augment", "edda"), "There is no augmenter 'edda'. Did you mean eda?"),
+        (("--augment", "edda"), "There is no augmenter 'edda'. Did you mean eda or aeda?"),
         (("--listen", "tensorbord"), "There is no listener 'tensorbord'. Did you mean tensorboard?"),
         (("--data", "nowhere"), "--data: nowhere does not exist."),
         (("--encoder", "./nowhere"), "--encoder: there is no directory ./nowhere."),

@@ -259,7 +259,7 @@ def test_options_of_a_run_are_not_part_of_the_state() -> None:
         ("constant", "'constant' needs option 'weights': write constant:weights=…"),
         ("cr-mogm:weighting=sum", "'sum' is no value for option 'weighting' of 'cr-mogm'"),
         ("dwa:period=0", "'0' is no value for option 'period' of 'dwa': it takes int, ≥ 1."),
-        ("upgrad:norm=1", "'upgrad' has no option 'norm'. Did you mean norm_eps?"),
+        ("upgrad:norm=1", "'upgrad' has no option 'norm'. Did you mean norm_eps or normalize?"),
     ],
 )
 def test_a_wrong_option_is_one_clear_message(spec: str, message: str) -> None:

@@ -84,8 +84,8 @@ def test_a_step_that_overflows_leaves_no_trace_in_the_combiner(combiner: str, pa
     assert (float(made.scaling.scale), int(made.scaling.skipped)) == (2.0**39, 1)
     made.check([outcome])  # the combiner is not to blame
     telemetry = Telemetry(())
-    telemetry.add(outcome, {})
-    assert telemetry.nonfinite() is None
+    telemetry.add(1, outcome, {})
+    assert telemetry.take_nonfinite() == []
     assert telemetry.cosines() == {}, "what has no numbers is in no mean"
 
 
