@@ -15,6 +15,7 @@ import msgspec
 
 from mtk.data.arrow_files import NOTES, ClassLabel, is_saved
 from mtk.data.formats import SEPARATORS, find, format_of, read_rows, suffix_of
+from mtk.data.guess_words import guess_words, of_words
 from mtk.data.tasks_toml import SPLITS, SplitName
 from mtk.data.text_files import PACKED, read_lines
 from mtk.errors import DataError
@@ -22,7 +23,7 @@ from mtk.file_form import FileForm
 
 ROWS = 2000  # that are looked at
 MOST_LABELS = 50  # more values than that are no classes
-_WORDS: dict[SplitName, str] = {"train": "train|training", "dev": "dev|val|valid|validation", "test": "test"}
+_WORDS: dict[SplitName, str] = {"train": "train|training", "dev": "dev|val|valid|validation|testa", "test": "test|testb"}
 _LABELS = (
     "label|labels|gold_label|class|score|sentiment|category|target|quality|is_duplicate|similarity|relatedness_score|stars|y"
 )
@@ -30,6 +31,7 @@ _TEXTS = r"text_?[12ab]?|sentence_?[12ab]?|question[12]?|premise|hypothesis|revi
 MOST_WORDS = 1.5  # of a label, as many as its values have on average
 _IDS = r"#?\d? ?id|idx|index|guid|pair_?id|qid\d?|.*[ _]id|.*ID"
 _NOT_LABELLED = ("-", "-1", "")
+_NO_DEV = "there are no development files: a tenth of the training rows is put aside for that"
 
 
 @dataclass
@@ -89,13 +91,14 @@ def _passed_over(path: Path) -> str | None:
         return None if is_saved(path) else "for it is a directory, and no data set that `datasets` saved"
     if not path.is_file():
         return "for it is no file, nor a link to one"
-    return "for its name ends in nothing that is read" if format_of(path, FileForm()) is None else None
+    is_known = format_of(path, FileForm()) is not None or of_words(path)
+    return None if is_known else "for its name ends in nothing that is read"
 
 
 def _named(path: Path) -> tuple[str, SplitName]:
     """The task that a name stands for, and the split; a file that says no split is for training."""
-    count = 2 if path.suffix.lower() in PACKED else 1
-    stem = path.name[: len(path.name) - len("".join(path.suffixes[-count:]))]
+    count = 2 if path.suffix.lower() in PACKED else 1 if format_of(path, FileForm()) is not None else 0
+    stem = path.name[: len(path.name) - len("".join(path.suffixes[-count:] if count else []))]
     for split, words in _WORDS.items():
         pattern = rf"(?:^|(?<=[^A-Za-z]))(?:{words})(?=[^A-Za-z]|$)"
         if re.search(pattern, stem, re.IGNORECASE):
@@ -116,6 +119,11 @@ def _task_name_of_folder(path: Path) -> str:
 def _guess(root: Path, name: str, files: dict[SplitName, list[str]]) -> Guess:
     guess = Guess(name, files)
     path = root / files["train"][0]
+    if of_words(path):
+        guess.keys, guess.remarks = guess_words(path, MOST_LABELS)
+        if "dev" not in files:
+            guess.remarks.append(_NO_DEV)
+        return guess
     form = _form(path, guess)
     rows = [row for _, row in islice(read_rows(path, form, ()), ROWS) if isinstance(row, dict)]
     columns = {column: [_text(find(row, column)) for row in rows] for column in _columns(rows)}
@@ -139,7 +147,7 @@ def _guess(root: Path, name: str, files: dict[SplitName, list[str]]) -> Guess:
         0, f"{' and '.join(map(repr, texts))} {'look' if len(texts) > 1 else 'looks'} like text, '{label}' like the label"
     )
     if "dev" not in files:
-        guess.remarks.append("there are no development files: a tenth of the training rows is put aside for that")
+        guess.remarks.append(_NO_DEV)
     return guess
 
 
