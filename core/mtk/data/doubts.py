@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from collections import Counter
@@ -72,32 +71,34 @@ def between(train: Split, others: Iterable[tuple[str, Split]], task: Task) -> li
     """What is odd about a training split and the others of its task, by their names: the same texts, or other labels."""
     found = []
     known = {*zip(*train.texts, strict=True)}
-    classes = {*(train.labels or ())}
+    classes = set(_classes(train, task))
     for name, split in others:
         leaked = sum(texts in known for texts in zip(*split.texts, strict=True))
         if leaked:
             found.append(f"{leaked:,} of {len(split):,} {name} rows stand in the training rows too, word for word")
-        if not _has_classes(task):
-            continue
-        unseen = Counter(label for label in split.labels or () if label not in classes and not is_missing(label))
+        counted = Counter(_classes(split, task))
+        unseen = {number: count for number, count in counted.items() if number not in classes}
         if unseen:
-            labels = ", ".join(str(task.kind.value(label)) for label in sorted(unseen)[:5])
+            labels = ", ".join(task.labels[int(number)] for number in sorted(unseen)[:5])
             more = ", …" if len(unseen) > 5 else ""
+            what = "word" if task.kind.level == "token" else "row"
             found.append(
-                f"{unseen.total():,} of {len(split):,} {name} rows have a label that no training row has: {labels}{more}"
+                f"{sum(unseen.values()):,} of {counted.total():,} {name} {what}s have a label that no training {what} has: "
+                f"{labels}{more}"
             )
     return found
 
 
 def unbalanced(split: Split, task: Task) -> list[str]:
     """Where nearly all of the rows have one label, what a model scores that knows no other."""
-    if not _has_classes(task) or len(split) < MANY_ROWS:
-        return []
-    label, count = Counter(split.labels or [math.nan]).most_common(1)[0]
+    numbers = _classes(split, task)
+    if task.kind.level == "token" or len(numbers) < MANY_ROWS or len(numbers) < len(split):
+        return []  # of words most are O
+    number, count = Counter(numbers).most_common(1)[0]
     share = count / len(split)
-    if is_missing(label) or not MOSTLY <= share < 1:
+    if not MOSTLY <= share < 1:
         return []
-    value, source = task.kind.value(label), split.source.name
+    value, source = task.labels[int(number)], split.source.name
     return [f"{source}: {count:,} of {len(split):,} rows have the label {value}: who always says so is right in {share:.1%}"]
 
 
@@ -123,9 +124,14 @@ def _folded(text: str) -> str:
     return " ".join(seen.casefold().split())
 
 
-def _has_classes(task: Task) -> bool:
-    """Whether an example has one label of several that have names."""
-    return bool(task.labels) and task.kind.level != "token" and not task.kind.candidates
+def _classes(split: Split, task: Task) -> list[float]:
+    """The numbers of the classes that the rows have, or their words; none where a row has no such number."""
+    if not task.labels or task.kind.candidates:
+        return []
+    rows = [label for label in split.labels or () if not is_missing(label)]
+    if task.kind.level == "token":
+        return [number for label in rows if isinstance(label, tuple) for number in label]
+    return [label for label in rows if not isinstance(label, tuple)]
 
 
 def _is_score(text: str) -> bool:

@@ -136,7 +136,8 @@ def _guess(root: Path, name: str, files: dict[SplitName, list[str]]) -> Guess:
     named = next((find(row, label) for row in rows), None)
     kind = _kind_of_names(named.names, guess) if isinstance(named, ClassLabel) else _kind(columns[label], guess)
     guess.keys = {**kind, "text": texts[0] if len(texts) == 1 else texts, "label": label}
-    identity = next((c for c in columns if c not in texts and c != label and re.fullmatch(_IDS, c, re.IGNORECASE)), None)
+    named_id = [c for c in columns if c not in texts and c != label and re.fullmatch(_IDS, c, re.IGNORECASE)]
+    identity = min(named_id, key=lambda c: not re.match("pair", c, re.IGNORECASE), default=None)  # SNLI has others beside it
     if identity and len(set(columns[identity])) == len(rows):
         guess.keys["id"] = identity
     guess.keys |= {key: value for key, value in msgspec.structs.asdict(form).items() if value is not None}

@@ -18,7 +18,7 @@ from mtk.data import doubts, formats
 from mtk.data.fields import Text, check_count, label_of, texts_of
 from mtk.data.formats import Row, format_of, has, is_json, read_rows
 from mtk.data.groups import grouped
-from mtk.data.split import Label, Split, is_missing
+from mtk.data.split import Label, Split, is_missing, numbers
 from mtk.data.text_files import decoded, read_lines
 from mtk.errors import DataError, MtkError
 from mtk.file_form import FileForm
@@ -262,7 +262,7 @@ class _Reading:
         known = [label for label in labels or () if not is_missing(label)]
         if len(known) == 1 and self.labels == "all":
             notes.append(f"{source.name}: there is one row in it")
-        elif len(known) > 1 and len(set(known)) == 1:
+        elif len(known) > 1 and len({number for label in known for number in numbers(label)}) == 1:
             notes.append(one_value(source, self.task, known[0]))
         return notes
 

@@ -20,6 +20,11 @@ def is_missing(label: Label) -> bool:
     return isinstance(label, float) and math.isnan(label)
 
 
+def numbers(label: Label) -> tuple[float, ...]:
+    """Those of a label, one or several."""
+    return label if isinstance(label, tuple) else (label,)
+
+
 @dataclass(frozen=True)
 class Split:
     """Examples as columns of equal length."""
