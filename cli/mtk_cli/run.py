@@ -60,7 +60,7 @@ SETTINGS = [
         "heads",
         "--head",
         metavar="SPEC",
-        help="NAME:key=value,…; cnn for one text and concat-mlp for two unless given.",
+        help="NAME:key=value,…; cnn for one text, concat-mlp for two, token-linear for words unless given.",
         complete=parts("head", by_task=True),
     ),
     Setting(

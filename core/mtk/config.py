@@ -55,7 +55,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Tokens of a sequence; what is longer is cut."""
 
     heads: PerTask[str] = {}
-    """NAME:key=value,…; cnn for one text and concat-mlp for two where nothing is said."""
+    """NAME:key=value,…; cnn for one text, concat-mlp for two and token-linear for words where nothing is said."""
     combiner: str = "multitask-toolkit/sum"
     """NAME:key=value,…"""
     augment: PerTask[str] = {}
