@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from mtk.augmenter import Augmenter, method_of
 from mtk.calling.failures import broken, call
-from mtk.data.split import Label, Split
+from mtk.data.split import Label, Split, as_label
 from mtk.task import Task
 
 BATCH = 64  # rows whose texts an augmenter's `batch` is given at once
@@ -141,8 +141,7 @@ def _batch(augmenter: Augmenter, texts: list[str], rngs: list[Random]) -> list[s
 def _label(augmenter: Augmenter, task: Task, example: Example, changed: Example) -> Label:
     """The number of the label that `example` gave in the place of the example's own."""
     try:
-        label = task.kind.read_label(changed.label)
-        return label if isinstance(label, float) else tuple(label)
+        return as_label(task.kind.read_label(changed.label))
     except ValueError as reason:
         raise broken(augmenter, "example", f"it gave {example.texts!r} a label that {task.name} has not: {reason}") from None
 

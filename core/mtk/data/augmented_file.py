@@ -53,6 +53,8 @@ def augment_file(
     format = format_of(source, form) or "plain"
     if source.is_dir():
         raise DataError(f"{source}: it cannot be read: Is a directory.")
+    if format == "conll":
+        raise UsageError(f"{source}: its labels are those of single words, and a changed copy would not have the same.")
     if format == "arrow":
         raise UsageError(f"{source}: parquet and Arrow files are read and not written. Save it as .csv or .jsonl first.")
     rows = _rows(source, form, format)

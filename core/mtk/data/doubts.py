@@ -105,9 +105,7 @@ def unbalanced(split: Split, task: Task) -> list[str]:
 def of_labels(unknown: Mapping[str, int], task: Task) -> tuple[str, int]:
     """What labels that are none of the task's have in common, with what to do, and how many rows have them; or "" and 0."""
     if not task.labels:
-        written = {
-            text: count for text, count in unknown.items() if re.fullmatch(r"[-+]?[\d.]*,[\d,.]+|[-+]?[\d.,]+ ?%", text)
-        }
+        written = {text: count for text, count in unknown.items() if _FOREIGN_NUMBER.fullmatch(text)}
         said = "A score is written as 1.5 or 1500: with a decimal point, no separator of thousands, and no percent sign."
         return (said, sum(written.values())) if written else ("", 0)
     by_case = {_folded(label): label for label in task.labels}

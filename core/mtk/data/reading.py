@@ -15,10 +15,12 @@ from typing import Any, BinaryIO, Literal, TypeAlias
 
 from mtk.calling.failures import call, failures
 from mtk.data import doubts, formats
+from mtk.data.conll import sentences
 from mtk.data.fields import Text, check_count, label_of, texts_of
 from mtk.data.formats import Row, format_of, has, is_json, read_rows
 from mtk.data.groups import grouped
-from mtk.data.split import Label, Split, is_missing, numbers
+from mtk.data.guess_words import of_words
+from mtk.data.split import Label, Split, as_label, is_missing, numbers
 from mtk.data.text_files import decoded, read_lines
 from mtk.errors import DataError, MtkError
 from mtk.file_form import FileForm
@@ -71,6 +73,8 @@ def read_texts(source: Path, task: Task, form: FileForm | None = None) -> Split:
     form = asked.over(task.form)
     # What the task says of its own files makes no table of a text; what is asked of this file does.
     as_named = format_of(source, asked)
+    if form.format == "conll" and as_named in (None, "plain") and of_words(source):
+        return _predicted(read_rows(source, form, task.columns_of_text), source, task, form)
     if as_named is None and format_of(source, form) is None:
         raise DataError(f"{formats.unknown(source)} Of text with an example a line, the name ends in .txt.")
     if as_named == "plain" or as_named is None:
@@ -97,13 +101,17 @@ def parse_lines(lines: Iterable[str], task: Task, source: Path) -> Split:
 
 def parse_stream(stream: BinaryIO, task: Task, source: Path, form: FileForm | None = None) -> Split:
     """Standard input to predict: text as `parse_lines` reads it, or a table if `form` says what separates its columns, or
-    names them. Raises DataError."""
+    names them, or a word a line if it says that. Raises DataError."""
     form = form or FileForm()
     lines = decoded(stream, form.encoding)
-    if not form.separator and not form.columns:
+    rows: Iterable[Row]
+    if form.format == "conll":
+        rows = sentences(lines, form)
+    elif form.separator or form.columns:
+        rows = formats.delimited(lines, source, form.separator or ",", task.columns_of_text, form)
+    else:
         return parse_lines(lines, task, source)
     try:
-        rows = formats.delimited(lines, source, form.separator or ",", task.columns_of_text, form)
         return _predicted(rows, source, task, form)
     except UnicodeDecodeError as error:
         raise DataError(f"{source}: this is not {error.encoding}: {error.reason}. `--encoding` names another.") from None
@@ -185,15 +193,15 @@ class _Reading:
             raise
         except failures():
             value = call(kind, "read_label", on=f" on {label!r}", label=label)  # again, for the error that names it
-        return float(value) if isinstance(value, float | int) else tuple(value)
+        return as_label(value)
 
     def split(self, source: Path, bad_rows: Literal["error", "skip", "predict"]) -> Split:
         """The split. Raises DataError for what may not be left out."""
-        if self.skipped and (bad_rows != "skip" or not self.ids or self._systematic()):
+        systematic = self._systematic() if self.skipped else ""
+        if self.skipped and (bad_rows != "skip" or not self.ids or systematic):
             more = f" (and {len(self.skipped) - 1} more)" if len(self.skipped) > 1 else ""
-            hint = self._systematic() or self._hint()
             advice = _ADVICE[bad_rows] if bad_rows != "skip" or not self.ids else ""
-            said = [f"{self.skipped[0]}{more}.", hint, "" if self._systematic() else advice]
+            said = [f"{self.skipped[0]}{more}.", systematic or self._hint(), "" if systematic else advice]
             raise DataError(" ".join(part for part in said if part))
         if not self.ids and self.unlabelled:
             raise DataError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -18,6 +18,11 @@ Label: TypeAlias = float | tuple[float, ...]
 def is_missing(label: Label) -> bool:
     """Whether it stands for no label."""
     return isinstance(label, float) and math.isnan(label)
+
+
+def as_label(read: float | Iterable[float]) -> Label:
+    """What a kind has read, in the form that a split keeps."""
+    return float(read) if isinstance(read, float | int) else tuple(map(float, read))
 
 
 def numbers(label: Label) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ import transformers
 from torch import Tensor
 from torch.nn.functional import pad
 
-from mtk.data.split import Label, Split
+from mtk.data.split import Label, Split, numbers
 from mtk.data.token_cache import kept
 from mtk.errors import UsageError
 from mtk.head import PairEncoding
@@ -145,9 +145,10 @@ class TokenizedSplit:
         """How many words, or candidates, each example has; None where it is one thing."""
         self.exact_labels = label_tensor(split.labels, len(split))  # on the host, as the file has them: for metrics
         self.labels = self.exact_labels.float().to(device)
-        self._first = [0, *accumulate(self._candidates)] if self._candidates else list(range(self._rows))
-        by_row = [max(max(r.lengths[i :: self._rows]) for r in self.readings) for i in range(self._rows)]
-        self.lengths = [max(by_row[row] for row in self._rows_of([example])) for example in range(len(self))]
+        self._first = [0, *accumulate(self._candidates or ())]
+        self.lengths = [max(max(r.lengths[i :: self._rows]) for r in self.readings) for i in range(self._rows)]
+        if self._candidates:
+            self.lengths = [max(self.lengths[row] for row in self._rows_of([example])) for example in range(len(self))]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -248,9 +249,9 @@ def label_tensor(labels: Sequence[Label] | None, count: int) -> Tensor:
     """float64, [count], or [count, longest] where a label is several numbers; NaN where there is none."""
     if labels is None:
         return torch.full((count,), torch.nan, dtype=torch.float64)
-    rows = [label if isinstance(label, tuple) else (label,) for label in labels]
-    if all(isinstance(label, float) for label in labels):
+    if not any(isinstance(label, tuple) for label in labels):
         return torch.tensor(labels, dtype=torch.float64)
+    rows = [numbers(label) for label in labels]
     longest = max(map(len, rows))
     return torch.tensor([[*row, *[torch.nan] * (longest - len(row))] for row in rows], dtype=torch.float64)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mtk.calling.failures import call
+from mtk.data.split import as_label
 from mtk.data.tokens import label_tensor
 from mtk.errors import UsageError
 from mtk.kind import Kind
@@ -205,8 +206,7 @@ def _text(kind: Kind, number: int, count: int) -> str | list[str]:
 
 
 def _read(kind: Kind, label: str | list[str]) -> Any:
-    value = kind.read_label(label)
-    return float(value) if isinstance(value, float | int) else tuple(value)
+    return as_label(kind.read_label(label))
 
 
 def _loss(kind: Kind, logits: Tensor, made: Made) -> Any:

@@ -208,3 +208,10 @@ def test_a_label_that_is_missing_is_told_by_its_line(tmp_path: Path) -> None:
     source = write_table(tmp_path / "in.csv", ",", [["text", "label"], ["a", "1"], ["b", ""]])
     with pytest.raises(mtk.DataError, match=r"in\.csv:3: 'label' is empty"):
         augment_file(source, tmp_path / "out.csv", Oppose(), 1, 0)
+
+
+def test_labels_of_words_are_no_copys(tmp_path: Path) -> None:
+    (tmp_path / "a.conll").write_text("EU B-ORG\nrejects O\n\n")
+    with pytest.raises(mtk.UsageError, match="its labels are those of single words"):
+        augment_file(tmp_path / "a.conll", tmp_path / "b.conll", Tag(), 2, 0, columns=["#1"])
+    assert not (tmp_path / "b.conll").exists()

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+from pathlib import Path
+
+from kinds import make
+
 from mtk.data.conll import sentences
+from mtk.data.reading import parse_stream, read_texts
 from mtk.file_form import FileForm
+from mtk.task import Task
 
 CONLL = """-DOCSTART- -X- O O
 
@@ -55,3 +62,20 @@ def test_a_word_that_is_empty_is_named() -> None:
     ((line, reason),) = rows("a\tO\n\tO\n")  # type: ignore[misc]
     assert line == 1
     assert "is empty or holds white space" in str(reason)
+
+
+NER = Task(name="ner", kind=make("tokens", ("O", "B-ORG")), text=("#1",), label="#-1", format="conll")
+
+
+def test_sentences_are_predicted_whatever_the_name_of_their_file_ends_in(tmp_path: Path) -> None:
+    for name in ("eng.testb", "eng.txt", "eng.conll"):
+        (tmp_path / name).write_text(CONLL)
+        assert read_texts(tmp_path / name, NER).texts == (["EU rejects", "#"],)
+    said = parse_stream(BytesIO(CONLL.encode()), NER, Path("standard input"), FileForm(format="conll"))
+    assert said.texts == (["EU rejects", "#"],)
+
+
+def test_a_text_by_the_line_is_a_text_though_the_tasks_own_files_have_words(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("EU rejects\nthe call\n")
+    assert read_texts(tmp_path / "a.txt", NER).texts == (["EU rejects", "the call"],)
+    assert parse_stream(BytesIO(b"EU rejects\n"), NER, Path("standard input")).texts == (["EU rejects"],)
