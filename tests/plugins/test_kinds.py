@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
-from kinds import Binary, Classification, Regression
+from kinds import Binary, Classification, Regression, make
+from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional as F
 
 from mtk.kind import Kind
@@ -79,3 +81,48 @@ def test_a_score_stays_in_its_range() -> None:
 
 def test_a_kind_says_what_it_is() -> None:
     assert list(map(str, KINDS)) == ["classification(3)", "binary", "binary", "regression(-1, 4)"]
+
+
+SKEWED = torch.tensor([0.0, 0, 0, 0, 0, 1, 1, 2])
+
+
+def test_balanced_weights_are_scikit_learns() -> None:
+    wanted = torch.tensor(compute_class_weight("balanced", classes=np.arange(3), y=SKEWED.long().numpy())).float()
+    kind = Classification(("a", "b", "c"), class_weights="balanced")
+    logits = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
+    kind.fit(SKEWED)
+    torch.testing.assert_close(kind.loss(logits, SKEWED), F.cross_entropy(logits, SKEWED.long(), wanted))
+    given = Classification(("a", "b", "c"), class_weights=wanted.tolist())
+    given.fit(SKEWED)
+    torch.testing.assert_close(given.loss(logits, SKEWED), kind.loss(logits, SKEWED))
+
+
+def test_two_classes_are_weighed_as_many_are() -> None:
+    """Binary cross-entropy with weights is the cross-entropy of the logits 0 and x with the same."""
+    labels, score = SKEWED.clamp_max(1), torch.randn(8, 1, generator=torch.Generator().manual_seed(0))
+    both = torch.cat([torch.zeros_like(score), score], dim=1)
+    for options in ({"class_weights": "balanced"}, {"label_smoothing": 0.2}, {"class_weights": [1.0, 3.0]}):
+        binary, several = Binary(**options), Classification(("0", "1"), **options)
+        for kind in (binary, several):
+            kind.fit(labels)
+        torch.testing.assert_close(binary.loss(score, labels), several.loss(both, labels))
+
+
+def test_labels_of_words_are_weighed_as_labels_of_texts() -> None:
+    """Over the words that there are; what stands beside them changes nothing."""
+    mask = torch.tensor([[True, True, True], [True, False, False]])
+    labels = torch.tensor([[0.0, 1, 0], [0, torch.nan, torch.nan]])
+    logits = torch.randn(2, 3, 2, generator=torch.Generator().manual_seed(0))
+    words, texts = make("tokens", ("x", "y"), class_weights="balanced"), Classification(("x", "y"), class_weights="balanced")
+    words.fit(labels)
+    texts.fit(labels[mask])
+    torch.testing.assert_close(words.loss(logits, labels, mask), texts.loss(logits[mask], labels[mask]))
+
+
+def test_a_label_that_holds_weighs_as_often_as_it_does_not() -> None:
+    kind = make("multilabel", ("a", "b"), class_weights="balanced")
+    labels = torch.tensor([[1.0, 0], [0, 0], [0, 1], [0, 1]])
+    kind.fit(labels)
+    logits = torch.randn(4, 2, generator=torch.Generator().manual_seed(0))
+    wanted = F.binary_cross_entropy_with_logits(logits, labels, pos_weight=torch.tensor([3.0, 1.0]))
+    torch.testing.assert_close(kind.loss(logits, labels), wanted)

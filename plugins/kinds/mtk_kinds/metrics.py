@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
 def accuracy(predictions: Tensor, labels: Tensor) -> float:
     """The share of predictions that are right."""
     return (predictions == labels).double().mean().item()
+
+
+def most_frequent(labels: Tensor) -> tuple[float, float]:
+    """The accuracy of whoever always says the most frequent label, and its standard error."""
+    share = labels.unique(return_counts=True)[1].max().item() / len(labels)
+    return share, math.sqrt(share * (1 - share) / len(labels))
 
 
 def f1(predictions: Tensor, labels: Tensor, average: Literal["binary", "macro", "micro"] = "binary") -> float:

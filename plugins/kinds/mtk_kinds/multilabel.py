@@ -4,15 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
-import mtk
-from mtk_kinds import weights
 from mtk_kinds.metrics import f1
+from mtk_kinds.weights import ClassWeights, Smoothing, Weighed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Multilabel(mtk.Kind):
+class Multilabel(Weighed):
     """Any number of k labels, none included: binary cross-entropy for each; those with a logit > 0; micro-F1 over all of
     them, with macro-F1 and the share of examples whose labels are all right beside it.
 
@@ -30,34 +29,29 @@ class Multilabel(mtk.Kind):
         self,
         labels: tuple[str, ...],
         *,
-        class_weights: weights.ClassWeights | None = None,
+        class_weights: ClassWeights | None = None,
         label_separator: Annotated[str, Meta(min_length=1)] = ",",
-        label_smoothing: weights.Smoothing = 0.0,
+        label_smoothing: Smoothing = 0.0,
     ) -> None:
-        super().__init__(labels)
-        weights.check(class_weights, len(labels))
+        super().__init__(labels, class_weights=class_weights, label_smoothing=label_smoothing)
         if unfit := [label for label in labels if label_separator in label]:
             raise ValueError(
                 f"the label '{unfit[0]}' holds '{label_separator}', which `label_separator` says stands between"
             )
-        self.outputs = len(labels)
-        self.class_weights, self.label_separator, self.label_smoothing = class_weights, label_separator, label_smoothing
-        self._weights: Tensor | None = None
+        self.label_separator = label_separator
 
     def fit(self, labels: Tensor) -> None:
         """Balanced is the number of examples without a label, over that with it."""
         holds = labels.float().sum(dim=0)
         if self.class_weights == "balanced":
             self._weights = (len(labels) - holds).clamp_min(1) / holds.clamp_min(1)
-        else:
-            self._weights = weights.fitted(self.class_weights, holds)
+        elif self.class_weights is not None:
+            self._weights = holds.new_tensor(self.class_weights)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         from torch.nn.functional import binary_cross_entropy_with_logits
 
-        wanted = labels * (1 - self.label_smoothing) + self.label_smoothing / 2 if self.label_smoothing else labels
-        weight = None if self._weights is None else self._weights.to(logits)
-        return binary_cross_entropy_with_logits(logits, wanted, pos_weight=weight)
+        return binary_cross_entropy_with_logits(logits, self._smoothed(labels), pos_weight=self._weight(logits))
 
     def predict(self, logits: Tensor) -> Tensor:
         return (logits > 0).float()

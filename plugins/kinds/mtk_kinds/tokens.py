@@ -4,14 +4,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import mtk
-from mtk_kinds import weights
 from mtk_kinds.metrics import f1
+from mtk_kinds.weights import ClassWeights, Smoothing, Weighed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Tokens(mtk.Kind):
+class Tokens(Weighed):
     """One of k labels for each word of a text, a word being what stands between white space: cross-entropy over the
     words; the likeliest label; for spans (every label O, or one with a prefix such as B- and I-) the F1, precision and
     recall of whole spans as seqeval counts them, with the accuracy of words beside it; for other labels accuracy and
@@ -29,30 +29,22 @@ class Tokens(mtk.Kind):
         self,
         labels: tuple[str, ...],
         *,
-        class_weights: weights.ClassWeights | None = None,
-        label_smoothing: weights.Smoothing = 0.0,
+        class_weights: ClassWeights | None = None,
+        label_smoothing: Smoothing = 0.0,
     ) -> None:
-        super().__init__(labels)
-        weights.check(class_weights, len(labels))
+        super().__init__(labels, class_weights=class_weights, label_smoothing=label_smoothing)
         if unfit := [label for label in labels if len(label.split()) != 1]:
             raise ValueError(f"the label '{unfit[0]}' holds white space, which stands between the labels of words")
-        self.outputs = len(labels)
         self.unread = float(labels.index("O")) if "O" in labels else 0.0
-        self.class_weights, self.label_smoothing = class_weights, label_smoothing
-        self._weights: Tensor | None = None
         self._of_spans = "O" in labels and all(label == "O" or re.match("[BIESLU]-.", label) for label in labels)
         if self._of_spans:
             _import_seqeval()
         self.metric_names = ("f1", "precision", "recall", "accuracy") if self._of_spans else ("accuracy", "macro_f1")
 
-    def fit(self, labels: Tensor) -> None:
-        known = labels[~labels.isnan()].long()
-        self._weights = weights.fitted(self.class_weights, known.bincount(minlength=self.outputs).float())
-
     def loss(self, logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
         from torch.nn.functional import cross_entropy
 
-        weight = None if self._weights is None else self._weights.to(logits)
+        weight = self._weight(logits)
         wanted = labels.where(mask, 0).long().masked_fill(~mask, -100).flatten()
         losses = cross_entropy(
             logits.flatten(0, 1), wanted, weight, label_smoothing=self.label_smoothing, reduction="sum", ignore_index=-100
