@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 
@@ -33,8 +34,7 @@ def dry_run(
     """
     turns = check_turns(combiner, train.keys())
     engine = Engine(model, combiner, packed=packed)
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
+    with left_as_it_was(model):
         model.train()
         for turn in turns:
             _step(engine, train, turn)
@@ -50,6 +50,14 @@ def dry_run(
         with torch.no_grad():
             for task, tokens in train.items():
                 model(task, tokens.batch(range(min(EXAMPLES, len(tokens)))))
+
+
+@contextmanager
+def left_as_it_was(model: Model) -> Iterator[None]:
+    """What is tried in here changes no buffer of the model and no random generator."""
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
+        yield
     for buffer, before in buffers:
         buffer.copy_(before)
 

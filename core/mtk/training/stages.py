@@ -21,11 +21,12 @@ from mtk.events import StageProgress
 from mtk.host.part import Part
 from mtk.model.multitask import Model
 from mtk.stage import Stage
+from mtk.training.dry_run import left_as_it_was
 from mtk.training.nonfinite import update
 from mtk.training.optimizer import build_stage_optimizer
 from mtk.training.schedule import build_schedule
+from mtk.training.telemetry import REPORT_SECONDS
 
-REPORT_SECONDS = 1.0
 TRIED = 2  # texts of the step that is tried before the run
 
 
@@ -126,15 +127,12 @@ class StageTrainer:
     def try_out(self) -> None:
         """A step that is not made. Raises UsageError, naming the stage, for what breaks its promise."""
         was_training, model = self._model.training, self._model
-        buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-        with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
+        with left_as_it_was(model):
             model.train()
             loss = self._loss(list(range(min(TRIED, len(self._texts.lengths)))))
             if not loss.requires_grad:
                 raise broken(self.stage, "forward", "its forward promises a loss that a gradient goes back from")
             loss.backward()
-        for buffer, before in buffers:
-            buffer.copy_(before)
         model.zero_grad(set_to_none=True)
         model.train(was_training)
 

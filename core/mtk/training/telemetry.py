@@ -12,6 +12,9 @@ from torch import Tensor
 from mtk.engine.gradients import Outcome
 from mtk.engine.gramian import cosines
 
+REPORT_SECONDS = 1.0
+"""Losses are fetched from the device so many seconds apart, of training and of a stage; in between, nothing waits for it."""
+
 
 class Told(NamedTuple):
     """What is known of a step."""

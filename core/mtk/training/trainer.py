@@ -30,10 +30,7 @@ from mtk.training.nonfinite import Skips, describe, kept_from, update
 from mtk.training.optimizer import build_optimizer
 from mtk.training.sampling import Sampling
 from mtk.training.schedule import build_schedule
-from mtk.training.telemetry import Telemetry
-
-# Losses are fetched from the device so many seconds apart; in between, nothing waits for it.
-REPORT_SECONDS = 1.0
+from mtk.training.telemetry import REPORT_SECONDS, Telemetry
 
 
 @dataclass(frozen=True)
