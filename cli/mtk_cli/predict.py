@@ -68,6 +68,8 @@ def command(
     if task not in model.tasks:
         raise UsageError(f"{run} has no task '{task}'. {nearest(task, model.tasks)}")
     asked = _in_columns(model.tasks[task], texts, identity)
+    if probabilities and not asked.has_probabilities:
+        raise UsageError(f"--probabilities: task '{task}' predicts a score, which has none.")
     as_json = as_json or (out is not None and out.suffix.lower() in (".jsonl", ".json"))
     if probabilities and not as_json and (asked.kind.level == "token" or asked.kind.candidates):
         raise UsageError(f"--probabilities: those of {asked.kind} are no table. --json prints them, --out FILE.jsonl too.")
@@ -79,12 +81,11 @@ def command(
     for note in (*split.notes, *tokens.remarks()):
         say(f"warning: {note}", err=True)
     with Rows(f"predicting {task}", total=len(split)) as rows:
+        likely: Tensor | None = None
         if probabilities:
             predicted, likely = model.probabilities_of_split(task, tokens, progressed=rows.done)
         else:
-            predicted, likely = model.predict_split(task, tokens, progressed=rows.done), None
-    if probabilities and likely is None:
-        raise UsageError(f"--probabilities: task '{task}' predicts a score, which has none.")
+            predicted = model.predict_split(task, tokens, progressed=rows.done)
     records = list(_records(asked, split.ids, predicted, likely))
     if out is not None:
         write_file(out, b"".join(map(_line, records)) if as_json else _csv(asked, records, probabilities).encode())

@@ -35,6 +35,11 @@ class Task(FileForm, frozen=True, kw_only=True):
         return self.kind.labels
 
     @property
+    def has_probabilities(self) -> bool:
+        """Whether its kind says how likely an answer is."""
+        return type(self.kind).probabilities is not Kind.probabilities
+
+    @property
     def columns_of_text(self) -> tuple[str, ...]:
         """The names of all columns that its texts are in."""
         return tuple(name for column in self.text for name in ((column,) if isinstance(column, str) else column))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -122,9 +122,14 @@ class Model(nn.Module):
 
     def probabilities_of_split(
         self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object] = lambda done: None
-    ) -> tuple[Tensor, Tensor | None]:
-        """The same, and the probabilities as the kind gives them; None where it gives none."""
+    ) -> tuple[Tensor, Tensor]:
+        """The same, and the probabilities as the kind gives them. Raises UsageError for a task that predicts a score."""
+        none = UsageError(f"Task '{task}' predicts a score, which has no probabilities.")
+        if not self.tasks[task].has_probabilities:
+            raise none
         answers = self._over_split(task, tokens, progressed, probabilities=True)
+        if answers.probabilities is None:
+            raise none
         return answers.predictions, answers.probabilities
 
     def evaluate_split(
@@ -148,6 +153,7 @@ class Model(nn.Module):
         self.eval()
         order: list[int] = []
         predictions, likely, finite, loss = list[Tensor](), list[Tensor](), list[Tensor](), 0.0
+        unread = torch.tensor(kind.unread)
         for examples in by_length(tokens.lengths, EVALUATION_BATCH):
             batch = tokens.batch(examples)
             with out_of_memory_explained(partial("predicting {} for {}".format, task, batch), SMALLER_PREDICTION):
@@ -155,7 +161,6 @@ class Model(nn.Module):
             asked = {"logits": logits, "mask": _mask(batch)}
             finite.append(logits.isfinite().flatten(1).all(dim=1).cpu())
             predicted = call(kind, "predict", **asked)
-            unread = torch.tensor(kind.unread)
             predictions.append(tokens.by_item(predicted.float(), batch, examples, unread).cpu())
             if probabilities and (of_labels := call(kind, "probabilities", **asked)) is not None:
                 surely = one_hot(unread.long(), of_labels.shape[-1])
@@ -175,26 +180,6 @@ class Model(nn.Module):
         return _Answers(
             torch.cat(predictions)[place], torch.cat(likely)[place] if likely else None, loss / max(1, len(tokens))
         )
-
-    @overload
-    def predict(
-        self,
-        task: str,
-        texts: Sequence[Any],
-        *,
-        probabilities: Literal[False] = False,
-        progressed: Callable[[int], object] = ...,
-    ) -> list[Any]: ...
-
-    @overload
-    def predict(
-        self,
-        task: str,
-        texts: Sequence[Any],
-        *,
-        probabilities: Literal[True],
-        progressed: Callable[[int], object] = ...,
-    ) -> list[Any]: ...
 
     def predict(
         self,
@@ -220,10 +205,7 @@ class Model(nn.Module):
         tokens = self.tokenize(task, split)
         if not probabilities:
             return values(known.kind, self.predict_split(task, tokens, progressed))
-        likely = self.probabilities_of_split(task, tokens, progressed)[1]
-        if likely is None:
-            raise UsageError(f"Task '{task}' predicts a score, which has no probabilities.")
-        return [by_label(known, row) for row in likely.tolist()]
+        return [by_label(known, row) for row in self.probabilities_of_split(task, tokens, progressed)[1].tolist()]
 
     def _encode(self, batch: Batch, gradient_scale: Tensor | None) -> list[Encoding]:
         return [self.encoder(reading.inputs, gradient_scale) for reading in batch.readings]
