@@ -60,6 +60,7 @@ def command(
     import mtk
     from mtk.data.reading import parse_stream, read_texts
     from mtk.files import write_file
+    from mtk.model.multitask import written
     from mtk_cli.console import Rows
 
     if out is not None:
@@ -96,9 +97,9 @@ def command(
         click.echo(_csv(asked, records, probabilities), nl=False)
     else:
         escaped = visible if sys.stdout.isatty() else str  # a file or a program gets the label as it is
-        for record in records:
-            value = record["prediction"]
-            click.echo(f"{value:.4f}" if isinstance(value, float) else escaped(asked.kind.written(value)))
+        predictions = [record["prediction"] for record in records]
+        for value, text in zip(predictions, written(asked.kind, predictions), strict=True):
+            click.echo(f"{value:.4f}" if isinstance(value, float) else escaped(text))
 
 
 def _in_columns(task: Task, texts: tuple[str, ...], identity: str | None) -> Task:
@@ -123,10 +124,12 @@ def _records(task: Task, ids: list[str], predicted: Tensor, likely: Tensor | Non
 
 def _csv(task: Task, records: list[dict[str, Any]], probabilities: bool) -> str:
     from mtk.data.formats import csv_of
+    from mtk.model.multitask import written
 
     header = ["id", "prediction", *(f"probability of {label}" for label in task.labels if probabilities)]
-    written = task.kind.written
-    return csv_of(header, [[r["id"], written(r["prediction"]), *r.get("probabilities", {}).values()] for r in records])
+    cells = written(task.kind, (record["prediction"] for record in records))
+    rows = zip(records, cells, strict=True)
+    return csv_of(header, [[r["id"], cell, *r.get("probabilities", {}).values()] for r, cell in rows])
 
 
 def _line(record: dict[str, Any]) -> bytes:

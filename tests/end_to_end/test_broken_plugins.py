@@ -183,6 +183,65 @@ def test_a_plugin_that_cannot_be_imported_or_registered_is_named_when_its_part_i
     assert not (site / "run").exists()
 
 
+KIND = """
+import mtk
+
+class Kind(mtk.Kind):
+    metric_names = ("accuracy",)
+    def loss(self, logits, labels):
+        {loss}
+    def predict(self, logits):
+        {predict}
+    def metrics(self, predictions, labels):
+        {metrics}
+    def value(self, prediction):
+        {value}
+"""
+SOUND = {
+    "loss": "return ((logits[:, 0] - labels) ** 2).mean()",
+    "predict": "return (logits[:, 0] > 0).float()",
+    "metrics": "return {'accuracy': (predictions == labels).double().mean().item()}",
+    "value": "return self.labels[int(prediction)]",
+}
+BROKEN_KINDS = [
+    # its method, what that does, the message after "is broken: ", the line
+    ("loss", "1 / 0", "its loss failed: ZeroDivisionError", 7),
+    ("loss", "return logits", "its loss promises a tensor [] on cpu, and gave [2, 1] on cpu", 6),
+    ("predict", "1 / 0", "its predict failed: ZeroDivisionError", 9),
+    ("predict", "return 1", "its predict promises a tensor [2, …], and gave int", 8),
+    ("value", "1 / 0", "its value failed: ZeroDivisionError", 13),
+]
+MOOD = '[mood]\nkind = "clinic"\nlabels = ["0", "1"]\ntext = "t"\nlabel = "y"\ntrain = "a.csv"\ndev = "a.csv"\n'
+
+
+@pytest.mark.parametrize(("method", "does", "message", "line"), BROKEN_KINDS)
+def test_a_broken_kind_is_named_before_anything_is_left(
+    install: Install, tiny_encoder: Path, tmp_path: Path, method: str, does: str, message: str, line: int
+) -> None:
+    source = KIND.format(**{**SOUND, method: does})
+    site = install("clinic-box", {"clinic": offers("kind", "clinic_part:Kind"), "clinic_part": source}, {"ward": "clinic"})
+    (tmp_path / "tasks.toml").write_text(MOOD)
+    (tmp_path / "a.csv").write_text("t,y\na dog,0\na cat,1\n")
+    result = run(tmp_path, tiny_encoder, site / "run")
+    assert (result.exit_code, result.stdout) == (2, "")
+    (text,) = result.stderr.splitlines()
+    assert text.startswith(f"error: The kind 'clinic' of plugin 'ward' (clinic-box 1.2) is broken: {message}")
+    assert text.endswith(f"({site / 'clinic_part.py'}:{line})")
+    assert not (site / "run").exists(), "nothing is half-written"
+
+
+def test_a_kind_that_cannot_be_imported_is_the_plugins_and_no_mistake_in_the_data(
+    install: Install, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    site = install("clinic-box", {"clinic": offers("kind", "clinic_part:Kind"), "clinic_part": "1 / 0"}, {"ward": "clinic"})
+    (tmp_path / "tasks.toml").write_text(MOOD)
+    result = run(tmp_path, tiny_encoder, site / "run")
+    assert result.exit_code == 2
+    assert (
+        "The kind 'clinic' of plugin 'ward' (clinic-box 1.2) is broken: importing clinic_part:Kind failed" in result.stderr
+    )
+
+
 LATE = COMBINER.format("GramianCombiner", "weights", "self.calls = getattr(self, 'calls', 0) + 1") + (
     "        return torch.full([3], float('nan') if self.calls == 3 else 1.0)\n"
 )

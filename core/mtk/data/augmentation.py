@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from mtk.augmenter import Augmenter, method_of
-from mtk.calling.failures import broken, call
+from mtk.calling.failures import broken, call, calling
 from mtk.data.split import Label, Split, as_label
 from mtk.task import Task
 
@@ -30,7 +30,8 @@ def augment_split(split: Split, augmenter: Augmenter, copies: int, seed: int, ta
 
     Raises UsageError if the augmenter breaks its promise.
     """
-    labels = [task.kind.written(task.kind.value(label)) for label in split.labels] if split.labels else [""] * len(split)
+    with calling(task.kind, "value"):
+        labels = [task.kind.written(task.kind.value(label)) for label in split.labels or ()] or [""] * len(split)
     rows = zip(split.ids, zip(*split.texts, strict=True), labels, strict=True)
     examples = [Example(name, texts, label) for name, texts, label in rows]
     made = list(changed_examples(examples, augmenter, copies, f"{seed} {task.name} augment"))

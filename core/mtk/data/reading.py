@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
-from mtk.calling.failures import call, failures
+from mtk.calling.failures import call, calling, failures
 from mtk.data import doubts, formats
 from mtk.data.conll import sentences
 from mtk.data.fields import Text, check_count, label_of, texts_of
@@ -277,7 +277,8 @@ class _Reading:
 
 def one_value(source: Path, task: Task, label: Label) -> str:
     """What is said of a split that has one label alone."""
-    value = task.kind.written(task.kind.value(label))
+    with calling(task.kind, "value"):
+        value = task.kind.written(task.kind.value(label))
     return f"{source.name}: every row has the label {value}; there is nothing to learn from it or to score"
 
 

@@ -16,7 +16,7 @@ import msgspec
 from mtk.data import doubts
 from mtk.data.reading import BadRows, read_split
 from mtk.data.split import Split, TaskData
-from mtk.errors import DataError, UsageError, nearest
+from mtk.errors import BrokenPartError, DataError, UsageError, nearest
 from mtk.file_form import KEYS, FileForm
 from mtk.files import read_file
 from mtk.kind import Kind
@@ -264,6 +264,8 @@ def _described(name: str, files: TaskFiles, root: Path, kinds: Kinds) -> TaskSou
     where = f"{root / 'tasks.toml'}: in [{name}]"
     try:
         known = kinds.keys(files.kind)
+    except BrokenPartError:  # which is no mistake of the table's
+        raise
     except UsageError as error:
         raise DataError(f"{where}: {error} - at `kind`") from None
     for key in files.options:
@@ -272,6 +274,8 @@ def _described(name: str, files: TaskFiles, root: Path, kinds: Kinds) -> TaskSou
             raise DataError(f"{where}: there is no key '{shown}'. {nearest(shown, [*_KEYS, *known])}")
     try:
         return TaskSource(files.describe(name, kinds), files)
+    except BrokenPartError:
+        raise
     except (ValueError, UsageError) as error:
         raise DataError(f"{where}: {str(error).rstrip('.')}.") from None
 

@@ -96,6 +96,7 @@ CONTRACTS: dict[str, Contract] = {
             "predict": ("logits", "mask"),
             "probabilities": ("logits", "mask"),
             "metrics": ("predictions", "labels"),
+            "guess": ("labels",),
             "read_label": ("label",),
             "value": ("prediction",),
             "written": ("value",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from mtk.calling.failures import broken, call, tensor
+from mtk.calling.failures import broken, call, calling, tensor
 from mtk.data.batches import by_length
 from mtk.data.split import Split
 from mtk.data.tokens import Batch, TokenizedSplit
@@ -153,17 +153,15 @@ class Model(nn.Module):
         self.eval()
         order: list[int] = []
         predictions, likely, finite, loss = list[Tensor](), list[Tensor](), list[Tensor](), 0.0
-        unread = torch.tensor(kind.unread)
         for examples in by_length(tokens.lengths, EVALUATION_BATCH):
             batch = tokens.batch(examples)
             with out_of_memory_explained(partial("predicting {} for {}".format, task, batch), SMALLER_PREDICTION):
                 logits = self(task, batch)
-            asked = {"logits": logits, "mask": _mask(batch)}
             finite.append(logits.isfinite().flatten(1).all(dim=1).cpu())
-            predicted = call(kind, "predict", **asked)
-            predictions.append(tokens.by_item(predicted.float(), batch, examples, unread).cpu())
+            predictions.append(self.predicted(task, tokens, examples, batch, logits))
+            asked = {"logits": logits, "mask": _mask(batch)}
             if probabilities and (of_labels := call(kind, "probabilities", **asked)) is not None:
-                surely = one_hot(unread.long(), of_labels.shape[-1])
+                surely = one_hot(torch.tensor(kind.unread).long(), of_labels.shape[-1])
                 likely.append(tokens.by_item(of_labels.float(), batch, examples, surely).cpu())
             if losses:
                 with self.computing(losses=True):
@@ -180,6 +178,16 @@ class Model(nn.Module):
         return _Answers(
             torch.cat(predictions)[place], torch.cat(likely)[place] if likely else None, loss / max(1, len(tokens))
         )
+
+    def predicted(self, task: str, tokens: TokenizedSplit, examples: Sequence[int], batch: Batch, logits: Tensor) -> Tensor:
+        """What these logits of a batch of `examples` predict, on the host, as the kind's labels are. Raises UsageError,
+        naming the kind, where it fails or gives anything else."""
+        kind = self.tasks[task].kind
+        given = call(kind, "predict", logits=logits, mask=_mask(batch))
+        if not isinstance(given, Tensor) or given.shape[:1] != (len(batch),):
+            gave = list(given.shape) if isinstance(given, Tensor) else type(given).__name__
+            raise broken(kind, "predict", f"its predict promises a tensor [{len(batch)}, …], and gave {gave}")
+        return tokens.by_item(given.float(), batch, examples, torch.tensor(kind.unread)).cpu()
 
     def predict(
         self,
@@ -241,9 +249,16 @@ def layer_of(head: Head) -> nn.Module | None:
 
 
 def values(kind: Kind, predictions: Tensor) -> list[Any]:
-    """What predictions mean, each with as many items as it has."""
+    """What predictions mean, each with as many items as it has. Raises UsageError where the kind fails to say it."""
     rows = predictions.tolist()
-    return [kind.value([x for x in row if x == x] if isinstance(row, list) else row) for row in rows]
+    with calling(kind, "value"):
+        return [kind.value([x for x in row if x == x] if isinstance(row, list) else row) for row in rows]
+
+
+def written(kind: Kind, values: Iterable[Any]) -> list[str]:
+    """The same as they stand in cells of a table."""
+    with calling(kind, "written"):
+        return [kind.written(value) for value in values]
 
 
 def by_label(task: Task, probabilities: list[Any]) -> Any:

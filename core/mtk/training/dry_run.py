@@ -12,7 +12,7 @@ from mtk.combiner import Combiner
 from mtk.data.tokens import TokenizedSplit
 from mtk.engine.gradients import Engine
 from mtk.errors import UsageError
-from mtk.model.multitask import Model
+from mtk.model.multitask import Model, values, written
 
 EXAMPLES = 2  # the smallest batch there is, unless a task has one example: a head that normalises over it needs two
 
@@ -25,10 +25,10 @@ def dry_run(
     packed: bool,
     further: Sequence[Sequence[str]] = (),
 ) -> None:
-    """Let every head and the combiner do what a run asks of them, on two examples of each task: a step in train mode, what
-    comes after it, and a prediction in eval mode; a step of `further` tasks too, where a sampler leaves some of a turn out.
-    The model stays as it was, and so does everything random; the combiner does not, so give it one that is used for nothing
-    else.
+    """Let every head and the combiner do what a run asks of them, on two examples of each task: a step in train mode,
+    what comes after it, and a prediction in eval mode, as the kind writes it; a step of `further` tasks too, where a
+    sampler leaves some of a turn out. The model stays as it was, and so does everything random; the combiner does not, so
+    give it one that is used for nothing else.
 
     Raises UsageError, naming the part, if one fails, or gives a wrong shape or what is not finite.
     """
@@ -49,7 +49,17 @@ def dry_run(
         model.eval()
         with torch.no_grad():
             for task, tokens in train.items():
-                model(task, tokens.batch(range(min(EXAMPLES, len(tokens)))))
+                _predict(model, task, tokens)
+
+
+def _predict(model: Model, task: str, tokens: TokenizedSplit) -> None:
+    """A prediction, and how it is written. Metrics are left to the first evaluation: a run begins without their
+    libraries."""
+    kind, examples = model.tasks[task].kind, range(min(EXAMPLES, len(tokens)))
+    batch = tokens.batch(examples)
+    predicted = model.predicted(task, tokens, examples, batch, model(task, batch))
+    if predicted.isfinite().any():
+        written(kind, values(kind, predicted))
 
 
 @contextmanager

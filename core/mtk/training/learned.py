@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from torch import Tensor
 
+from mtk.calling.failures import call
 from mtk.events import Evaluation
 from mtk.task import Task
 
@@ -71,7 +72,7 @@ def guessed(task: Task, labels: Tensor, evaluation: Evaluation) -> str:
     """What is wrong with a task's score on rows with these labels [n]; nothing where it is better than a guess, or its kind
     does not say what a guess is."""
     metric, score = next(iter(evaluation.metrics[task.name].items()))
-    guess = task.kind.guess(labels.cpu()) if len(labels) else None
+    guess = call(task.kind, "guess", labels=labels.cpu()) if len(labels) else None
     if guess is None or metric != task.kind.metric_names[0]:
         return ""
     value, error = guess

@@ -33,7 +33,7 @@ from mtk.errors import DataError, MtkError, UsageError
 from mtk.events import Evaluation, Progress, Result, StageProgress
 from mtk.files import append, flush, read_file, remove, settle, standing, unwritten, write_directories, write_file
 from mtk.hookspecs import hookimpl
-from mtk.model.multitask import Model, values
+from mtk.model.multitask import Model, values, written
 from mtk.plan import RunPlan
 from mtk.task import Task
 from mtk.training import checkpoint
@@ -253,7 +253,7 @@ class RunDirectory:
 
 
 def _predicted(task: Task, ids: list[str], predictions: Tensor) -> bytes:
-    found = [task.kind.written(value) for value in values(task.kind, predictions)]
+    found = written(task.kind, values(task.kind, predictions))
     if task.prediction is None:
         return csv_of(["id", "prediction"], zip(ids, found, strict=True)).encode()
     lines = [f"{id} , {value} \n" for id, value in zip(ids, found, strict=True)]
