@@ -59,8 +59,6 @@ def command(
     """
     import mtk
     from mtk.data.reading import parse_stream, read_texts
-    from mtk.files import write_file
-    from mtk.model.multitask import written
     from mtk_cli.console import Rows
 
     if out is not None:
@@ -88,17 +86,26 @@ def command(
         else:
             predicted = model.predict_split(task, tokens, progressed=rows.done)
     records = list(_records(asked, split.ids, predicted, likely))
+    _tell(asked, records, out, as_json=as_json, probabilities=probabilities)
+
+
+def _tell(task: Task, records: list[dict[str, Any]], out: Path | None, *, as_json: bool, probabilities: bool) -> None:
+    """Write the records to a file, or print them: as JSON Lines, as CSV where there are probabilities, or else the
+    predictions alone."""
+    from mtk.files import write_file
+    from mtk.model.multitask import written
+
     if out is not None:
-        write_file(out, b"".join(map(_line, records)) if as_json else _csv(asked, records, probabilities).encode())
+        write_file(out, b"".join(map(_line, records)) if as_json else _csv(task, records, probabilities).encode())
     elif as_json:
         for record in records:
             print_json(record, on_one_line=True)
     elif probabilities:
-        click.echo(_csv(asked, records, probabilities), nl=False)
+        click.echo(_csv(task, records, probabilities), nl=False)
     else:
         escaped = visible if sys.stdout.isatty() else str  # a file or a program gets the label as it is
         predictions = [record["prediction"] for record in records]
-        for value, text in zip(predictions, written(asked.kind, predictions), strict=True):
+        for value, text in zip(predictions, written(task.kind, predictions), strict=True):
             click.echo(f"{value:.4f}" if isinstance(value, float) else escaped(text))
 
 

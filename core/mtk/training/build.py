@@ -25,6 +25,7 @@ from mtk.errors import UsageError
 from mtk.events import Plan, PlannedTask, Progress, StageProgress
 from mtk.host.optimizers import decays, is_recordable
 from mtk.host.registry import PACKAGE
+from mtk.model.encoder import Encoder
 from mtk.model.multitask import Model
 from mtk.plan import RunPlan
 from mtk.training.build_model import build_encoder, build_model
@@ -103,19 +104,7 @@ def build_training(
         unrecordable=None if is_recordable(plan.optimizer.cls) else plan.optimizer.text,
     )
     prepare(f"loading the encoder {plan.encoder.name}")
-    encoder = build_encoder(
-        plan.encoder.name,
-        plan.pooling,
-        config.seed,
-        source=plan.encoder.source,
-        hint=plan.encoder.hint,
-        allow_pickle=config.allow_pickle,
-    )
-    if encoder.longest is not None and config.max_length > encoder.longest:
-        raise UsageError(f"--max-length {config.max_length}: {plan.encoder.name} reads at most {encoder.longest} tokens.")
-    freeze_layers(encoder.backbone, config.freeze)
-    if config.recompute:
-        recompute(encoder.backbone)
+    encoder = _encoder(plan)
     heads = {name: t.head for name, t in plan.tasks.items()}
     model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length, config.seed).to(device)
     notes = take_parts(model, plan.pooling, heads, Path(config.from_run)) if config.from_run else []
@@ -143,6 +132,25 @@ def build_training(
     stages = Stages(plan.stages, model, data, config, parts, scaling=engine.scaling, report=report_stage)
     torch.manual_seed(config.seed)  # of dropout, and of a combiner that draws
     return Training(stages, trainer, dev, beside, plain, notes + _without_effect(plan, trainer))
+
+
+def _encoder(plan: RunPlan) -> Encoder:
+    """As it is to be trained. Raises UsageError where it cannot be had, or cannot be trained so."""
+    config = plan.config
+    encoder = build_encoder(
+        plan.encoder.name,
+        plan.pooling,
+        config.seed,
+        source=plan.encoder.source,
+        hint=plan.encoder.hint,
+        allow_pickle=config.allow_pickle,
+    )
+    if encoder.longest is not None and config.max_length > encoder.longest:
+        raise UsageError(f"--max-length {config.max_length}: {plan.encoder.name} reads at most {encoder.longest} tokens.")
+    freeze_layers(encoder.backbone, config.freeze)
+    if config.recompute:
+        recompute(encoder.backbone)
+    return encoder
 
 
 def _without_effect(plan: RunPlan, trainer: Trainer) -> list[str]:
