@@ -55,6 +55,11 @@ def labelled(text: str, *labels: str) -> str:
 
 SAID = {  # table, files, and what is said of them
     "nothing": (PLAIN, {}, ""),
+    "an empty cell for no label": (
+        f'unlabelled = [""]\n{PLAIN}',
+        {"train_csv": TRAIN + "the dog,\n"},
+        "train.csv: 1 of 5 rows have no label and are left out",
+    ),
     "UTF-16 with a mark": (PLAIN, {"train_csv": TRAIN.encode("utf-16")}, ""),
     "a mark that encoding contradicts": (
         LATIN,

@@ -39,8 +39,11 @@ def label_of(fields: Fields, task: Task, form: FileForm) -> str | list[str] | No
         return [form.named(text) for text in _items(value, columns[0])]
     if isinstance(value, ClassLabel) and value.name in task.labels:
         return value.name
-    if formats.blank(value) and formats.has(fields, columns[0]) and task.kind.may_be_empty:
-        return None if "" in (form.unlabelled or ()) else []
+    if formats.blank(value) and formats.has(fields, columns[0]):
+        if "" in (form.unlabelled or ()):
+            return None
+        if task.kind.may_be_empty:
+            return []
     text = same_label(formats.field(fields, columns[0], str, int, float), task.labels)
     if form.is_unlabelled(text):
         return None

@@ -137,6 +137,7 @@ class _Reading:
     values: list[Label] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     unlabelled: int = 0
+    empty: int = 0  # rows with nothing where a label should be
     numbered: int = 0  # rows without the id that the task has
     unknown: Counter[str] = field(default_factory=Counter)  # labels that are none of the task's
 
@@ -169,6 +170,7 @@ class _Reading:
     def _label(self, fields: Mapping[str, Any], texts: list[Text]) -> Label:
         if self.labels == "none" or (self.labels == "some" and not self._has_label(fields)):
             return math.nan
+        self.empty += not self._has_label(fields)
         label = label_of(fields, self.task, self.form)
         if label is None:
             return math.nan
@@ -245,6 +247,8 @@ class _Reading:
         return self.labels == "all" and self.task.labels == ("0", "1") and "-1" in self.unknown and {*self.values} == {1.0}
 
     def _hint(self) -> str:
+        if self.empty == len(self.skipped):
+            return 'If nothing stands there for no label, say so: `unlabelled = [""]`.'
         said, _ = doubts.of_labels(self.unknown, self.task)
         if said or not self.unknown or not self.task.labels:
             return said

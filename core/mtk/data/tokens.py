@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from typing import Any
@@ -87,6 +87,11 @@ class Sequences:
         """The names of what the tokenizer gives."""
         return list(self._flat)
 
+    def equals(self, other: Sequences) -> bool:
+        """Whether these are the same tokens in the same rows."""
+        same = self.lengths == other.lengths and self._flat.keys() == other._flat.keys()
+        return same and all(torch.equal(flat, other._flat[name]) for name, flat in self._flat.items())
+
     def inputs(self, rows: Sequence[int], multiple: int) -> Inputs:
         """The sequences of these numbers, padded to the longest of them, and on to a `multiple` of tokens where the longest
         allowed is not reached before."""
@@ -158,6 +163,11 @@ class TokenizedSplit:
         """The names of what the tokenizer gives."""
         return self.readings[0].names
 
+    def reads_as(self, other: TokenizedSplit) -> bool:
+        """Whether the encoder reads the same in both: then one pass of it over the same examples serves both tasks."""
+        same = (self._candidates, self._counts) == (other._candidates, other._counts)
+        return same and all(own.equals(its) for own, its in zip(self.readings, other.readings, strict=True))
+
     def cut(self) -> str | None:
         """How many sequences were longer than may be, in a sentence that says which length would hold 99 %; None if none
         was."""
@@ -221,6 +231,18 @@ class TokenizedSplit:
         ends = accumulate(counts)
         rows = [[*range(end - count, end), *[-1] * (max(counts) - count)] for end, count in zip(ends, counts, strict=True)]
         return on_device(rows, self.labels.device)
+
+
+def read_alike(splits: Mapping[str, TokenizedSplit]) -> list[list[str]]:
+    """The names of the splits, those together of which the encoder reads the same, in their order."""
+    groups: list[list[str]] = []
+    for name, tokens in splits.items():
+        group = next((group for group in groups if splits[group[0]].reads_as(tokens)), None)
+        if group:
+            group.append(name)
+        else:
+            groups.append([name])
+    return groups
 
 
 def _unread(ids: Tensor, lengths: Tensor, tokenizer: Any) -> int:

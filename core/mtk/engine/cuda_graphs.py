@@ -87,12 +87,12 @@ class RecordedSteps:
         return outcome
 
     def _make(self, batches: Mapping[str, Parts]) -> Outcome:
-        shapes = tuple((task, *map(_shape, parts)) for task, parts in batches.items())
+        shapes = _shapes(batches)
         if shapes not in self._recordings:
             if shapes not in self._seen or not self._possible:
                 self._seen.add(shapes)
                 return self._step(batches)
-            copies = {task: [_copy(part) for part in parts] for task, parts in batches.items()}
+            copies = _copies(batches)
             try:
                 self._recordings[shapes] = self._record(lambda: self._step(copies)), copies
             except Exception as error:  # whatever the step does that a graph cannot hold, the step itself can do it
@@ -138,14 +138,29 @@ def choose_recording(
     return name != "off" and reason is None
 
 
-def _shape(batch: Batch) -> Hashable:
+def _shapes(batches: Mapping[str, Parts]) -> Hashable:
+    """What a recording depends on: all shapes, and which readings are the same one."""
+    numbers: dict[int, int] = {}
+    return tuple((task, *(_shape(part, numbers) for part in parts)) for task, parts in batches.items())
+
+
+def _shape(batch: Batch, numbers: dict[int, int]) -> Hashable:
     readings = (
-        (reading.sequences, *((name, values.shape) for name, values in reading.inputs.items())) for reading in batch.readings
+        (numbers.setdefault(id(r), len(numbers)), r.sequences, *((name, values.shape) for name, values in r.inputs.items()))
+        for r in batch.readings
     )
     return batch.labels.shape, None if batch.places is None else batch.places.shape, *readings
 
 
-def _copy(batch: Batch) -> Batch:
-    readings = tuple(Reading({k: v.clone() for k, v in r.inputs.items()}, r.sequences) for r in batch.readings)
+def _copies(batches: Mapping[str, Parts]) -> dict[str, list[Batch]]:
+    """Batches of the recording's own; readings that are the same one stay so."""
+    own: dict[int, Reading] = {}
+    return {task: [_copy(part, own) for part in parts] for task, parts in batches.items()}
+
+
+def _copy(batch: Batch, own: dict[int, Reading]) -> Batch:
+    for r in batch.readings:
+        own.setdefault(id(r), Reading({k: v.clone() for k, v in r.inputs.items()}, r.sequences))
+    readings = tuple(own[id(r)] for r in batch.readings)
     places = None if batch.places is None else batch.places.clone()
     return dataclasses.replace(batch, readings=readings, labels=batch.labels.clone(), places=places)

@@ -12,19 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from mtk.calling.failures import broken, call, tensor
 from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Scope, Step
-from mtk.data.tokens import Batch
+from mtk.data.tokens import Batch, Inputs
 from mtk.engine.layers import shared_layers
 from mtk.engine.loss_scaling import LossScaling
 from mtk.engine.packing import Packing, routed_parameters
 from mtk.engine.task_gradients import TaskGradients
+from mtk.head import Encoding
+from mtk.model.encoder import scaled_backwards
 from mtk.model.multitask import Loss, Model
 
 Parts = Sequence[Batch]
@@ -46,6 +47,13 @@ class Outcome:
     finite: Tensor  # [], bool: whether the losses and the gradient of encoder and heads are
     largest: Tensor | None = None  # [], of the tasks' gradients the largest entry, where the combiner got those
     overflowed: Tensor | None = None  # [], bool: whether they are not for fp16's sake alone, and the step is skipped
+
+
+class _Wanted(NamedTuple):
+    """An encoding that some task wants."""
+
+    reading: int  # which one
+    row: int  # of the gradients, that its gradient is added to
 
 
 _DECISIONS: dict[type[Combiner], tuple[str, str]] = {
@@ -260,14 +268,18 @@ class Engine:
     def _passed_one_by_one(
         self, batches: Mapping[str, Parts], rows: TaskGradients | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """As `_passed`, a task after the other; with `rows`, each one's gradient is moved to its row."""
-        losses, own = {}, {}
-        for task in sorted(batches):  # see `_forward`
-            losses[task], of_head = self._passed({task: batches[task]})
-            own.update(of_head)
+        """As `_passed`, a task after the other, or those together that share what the encoder reads; with `rows`, each one's
+        gradient is moved to its row."""
+        losses: dict[str, Tensor] = {}
+        own: dict[str, Tensor] = {}
+        names = sorted(batches)  # see `_forward`
+        for group in [[task] for task in names] if rows else _sharing(batches, names):
+            of_group, of_heads = self._passed({task: batches[task] for task in group})
+            losses.update(zip(group, of_group, strict=True))
+            own.update(of_heads)
             if rows:
-                rows.take(list(batches).index(task))
-        return torch.cat([losses[task] for task in batches]), own
+                rows.take(list(batches).index(group[0]))
+        return torch.stack([losses[task] for task in batches]), own
 
     def _passed(
         self, batches: Mapping[str, Parts], row_of: Sequence[int] | None = None, *, backward: bool = True
@@ -295,24 +307,34 @@ class Engine:
         self, batches: Mapping[str, Batch], row_of: Mapping[str, int], scales: Mapping[str, Tensor] | None = None
     ) -> dict[str, Loss]:
         """The tasks' losses, with their graphs. The tasks go in the order of their names, so that what is drawn for their
-        dropout does not depend on that in which a file or a turn has them."""
+        dropout does not depend on that in which a file or a turn has them. A reading that several batches have is encoded
+        once, for those of one row."""
         model, scales, names = self.model, scales or {}, sorted(batches)
-        if not (self._packing and self._rows):
-            return {task: model.loss(task, batches[task], scales.get(task)) for task in names}
-        readings = [reading.inputs for task in names for reading in batches[task].readings]
-        rows = [row_of[task] for task in names for _ in batches[task].readings]
-        losses = {}
+        wanted = {task: [_Wanted(id(r), row_of[task]) for r in batches[task].readings] for task in names}
+        inputs = {w: r.inputs for task in names for w, r in zip(wanted[task], batches[task].readings, strict=True)}
+        losses, encoded = {}, dict[_Wanted, Encoding]()
         with model.computing():
-            states = iter(self._packing(readings, self._rows, rows))
+            if self._packing and self._rows:
+                encoded = self._encoded_at_once(inputs)
             for task in names:
-                own = batches[task].readings
-                pooling = routed_parameters(model.encoder.pooling, self._rows, row_of[task])
-                encodings = [
-                    model.encoder.encoding(layers, reading.inputs["attention_mask"], scales.get(task), pooling)
-                    for layers, reading in zip(islice(states, len(own)), own, strict=True)
-                ]
+                for reading in wanted[task]:
+                    if reading not in encoded:
+                        encoded[reading] = model.encoder(inputs[reading])
+                encodings = [encoded[reading] for reading in wanted[task]]
+                if task in scales:
+                    encodings = [scaled_backwards(encoding, scales[task]) for encoding in encodings]
                 losses[task] = model.loss_of(task, batches[task], encodings)
         return losses
+
+    def _encoded_at_once(self, inputs: Mapping[_Wanted, Inputs]) -> dict[_Wanted, Encoding]:
+        """In the packed form."""
+        assert self._packing and self._rows
+        states = self._packing(list(inputs.values()), self._rows, [wanted.row for wanted in inputs])
+        encoded = {}
+        for (wanted, given), layers in zip(inputs.items(), states, strict=True):
+            pooling = routed_parameters(self.model.encoder.pooling, self._rows, wanted.row)
+            encoded[wanted] = self.model.encoder.encoding(layers, given["attention_mask"], pooling)
+        return encoded
 
     def _cleared_rows(self, count: int) -> TaskGradients:
         """At least so many rows."""
@@ -320,6 +342,17 @@ class Engine:
             self._rows = TaskGradients(self._layers, count, self._packing.tables if self._packing else ())
         self._rows.clear()
         return self._rows
+
+
+def _sharing(batches: Mapping[str, Parts], names: Sequence[str]) -> list[list[str]]:
+    """The tasks, those together of which a reading is the same one."""
+    groups: list[tuple[list[str], set[int]]] = []
+    for task in names:
+        read = {id(reading) for part in batches[task] for reading in part.readings}
+        together = [group for group in groups if group[1] & read]
+        groups = [group for group in groups if group not in together]
+        groups.append(([*(n for of, _ in together for n in of), task], read.union(*(of for _, of in together))))
+    return [of for of, _ in groups]
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

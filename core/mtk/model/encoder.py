@@ -54,29 +54,14 @@ class Encoder(nn.Module):
         """Whether the pooling wants the states of all layers."""
         return "layers" in names(type(self.pooling).forward, ("tokens", "mask", "layers")).values()
 
-    def forward(self, inputs: dict[str, Tensor], gradient_scale: Tensor | None = None) -> Encoding:
-        """`input_ids` and `attention_mask` [batch, length], and what else the tokenizer gives -> Encoding.
+    def forward(self, inputs: dict[str, Tensor]) -> Encoding:
+        """`input_ids` and `attention_mask` [batch, length], and what else the tokenizer gives -> Encoding."""
+        return self.encoding(layer_states(self.backbone, inputs, all_layers=self.reads_layers), inputs["attention_mask"])
 
-        `gradient_scale` [] multiplies, when the backward pass comes, what flows from the heads into the encoder; the
-        heads' own gradients stay as they are. Its value is read then and not now.
-        """
-        layers = layer_states(self.backbone, inputs, all_layers=self.reads_layers)
-        return self.encoding(layers, inputs["attention_mask"], gradient_scale)
-
-    def encoding(
-        self,
-        layers: Layers,
-        mask: Tensor,
-        gradient_scale: Tensor | None = None,
-        parameters: Mapping[str, Tensor] | None = None,
-    ) -> Encoding:
+    def encoding(self, layers: Layers, mask: Tensor, parameters: Mapping[str, Tensor] | None = None) -> Encoding:
         """The same, from what the backbone's layers give; `parameters` are used in place of the pooling's own. Raises
         UsageError, naming the pooling, if it fails or gives anything but embeddings [batch, width]."""
-        tokens = layers[-1]
-        embedding = self._pooled(layers, mask, parameters or {})
-        if gradient_scale is not None:
-            tokens, embedding = _scaled_backwards(tokens, gradient_scale), _scaled_backwards(embedding, gradient_scale)
-        return Encoding(tokens, mask, embedding)
+        return Encoding(layers[-1], mask, self._pooled(layers, mask, parameters or {}))
 
     def _pooled(self, layers: Layers, mask: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
         forward = type(self.pooling).forward
@@ -103,8 +88,13 @@ def layer_states(backbone: nn.Module, inputs: Mapping[str, Tensor], *, all_layer
     return (*output.hidden_states[:-1], output.last_hidden_state)
 
 
+def scaled_backwards(encoding: Encoding, scale: Tensor) -> Encoding:
+    """The same. What flows from the heads into the encoder, when the backward pass comes, is multiplied by `scale` [], as
+    it is then and not now; the heads' own gradients stay as they are."""
+    return Encoding(_scaled_backwards(encoding.tokens, scale), encoding.mask, _scaled_backwards(encoding.embedding, scale))
+
+
 def _scaled_backwards(states: Tensor, scale: Tensor) -> Tensor:
-    """The same; what comes back is multiplied by `scale`, as it is then."""
     if states.requires_grad:
         states = states.view_as(states)  # others read them too, and what comes back from there stays as it is
         states.register_hook(lambda gradient: gradient * scale.to(gradient.dtype))

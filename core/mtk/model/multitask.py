@@ -43,6 +43,39 @@ class _Answers(NamedTuple):
     loss: float  # the mean, where it was asked for
 
 
+class _Answering:
+    """What a model says of one task's split, batch by batch."""
+
+    def __init__(self, model: Model, task: str, tokens: TokenizedSplit, losses: bool, probabilities: bool) -> None:
+        self._model, self._task, self._tokens = model, task, tokens
+        self._losses, self._probabilities = losses, probabilities
+        self._predictions, self._likely, self._finite, self._loss = list[Tensor](), list[Tensor](), list[Tensor](), 0.0
+
+    def add(self, examples: Sequence[int], encodings: Sequence[Encoding]) -> None:
+        model, tokens, kind = self._model, self._tokens, self._model.tasks[self._task].kind
+        batch = tokens.batch(examples)
+        logits = model.logits_of(self._task, batch, encodings)
+        self._finite.append(logits.isfinite().flatten(1).all(dim=1).cpu())
+        self._predictions.append(model.predicted(self._task, tokens, examples, batch, logits))
+        asked: dict[str, Any] = {"logits": logits, "mask": _mask(batch)}
+        if self._probabilities and (of_labels := call(kind, "probabilities", **asked)) is not None:
+            surely = one_hot(torch.tensor(kind.unread).long(), of_labels.shape[-1])
+            self._likely.append(tokens.by_item(of_labels.float(), batch, examples, surely).cpu())
+        if self._losses:
+            self._loss += model.loss_of_logits(self._task, batch, logits).item() * len(examples)
+
+    def in_order(self, place: Tensor) -> _Answers:
+        """Everything, where `place` says in which batch's place each example of the split was. Raises NonFiniteError."""
+        tokens = self._tokens
+        if unfit := (~torch.cat(self._finite)[place]).nonzero().flatten().tolist():
+            raise NonFiniteError(
+                f"The model's logits for task '{self._task}' are no finite numbers on {len(unfit)} of {len(tokens)} rows, "
+                f"such as {tokens.ids[unfit[0]]} of {tokens.source}."
+            )
+        likely = torch.cat(self._likely)[place] if self._likely else None
+        return _Answers(torch.cat(self._predictions)[place], likely, self._loss / max(1, len(tokens)))
+
+
 class Model(nn.Module):
     """An encoder shared by several tasks, and each task's head.
 
@@ -74,32 +107,42 @@ class Model(nn.Module):
             return nullcontext()
         return torch.autocast(self.device.type, self.autocast, enabled=not losses)
 
-    def forward(self, task: str, batch: Batch, gradient_scale: Tensor | None = None) -> Tensor:
+    def forward(self, task: str, batch: Batch) -> Tensor:
         """Logits [examples, outputs], or [examples, items, outputs] of words and candidates, in the precision of the
-        weights; `gradient_scale` as `Encoder.forward` takes it.
+        weights.
 
         Raises UsageError, naming the head, if it fails or gives anything else."""
         with self.computing():
-            return self._logits(task, batch, self._encode(batch, gradient_scale), labels=None)[0]
+            return self.logits_of(task, batch, self.encode(batch))
 
-    def loss(self, task: str, batch: Batch, gradient_scale: Tensor | None = None) -> Loss:
+    def logits_of(self, task: str, batch: Batch, encodings: Sequence[Encoding]) -> Tensor:
+        """The same, when the encoder has done its part: an encoding for each reading of the batch."""
+        with self.computing():
+            return self._logits(task, batch, encodings, labels=None)[0]
+
+    def loss(self, task: str, batch: Batch) -> Loss:
         """The task's loss over a batch."""
         with self.computing():
-            return self.loss_of(task, batch, self._encode(batch, gradient_scale))
+            return self.loss_of(task, batch, self.encode(batch))
+
+    def encode(self, batch: Batch) -> list[Encoding]:
+        """An encoding for each reading of the batch, inside `computing`."""
+        return [self.encoder(reading.inputs) for reading in batch.readings]
 
     def loss_of(self, task: str, batch: Batch, encodings: Sequence[Encoding]) -> Loss:
         """The same, when the encoder has done its part, inside `computing`: an encoding for each reading of the batch."""
         logits, own = self._logits(task, batch, encodings, labels=batch.labels)
-        with self.computing(losses=True):
-            total = self._loss(task, logits, batch)
+        total = self.loss_of_logits(task, batch, logits)
         for value in own.values():
             total = total + value
         return Loss(total * self.tasks[task].weight, {name: value.detach() for name, value in own.items()})
 
-    def _loss(self, task: str, logits: Tensor, batch: Batch) -> Tensor:
+    def loss_of_logits(self, task: str, batch: Batch, logits: Tensor) -> Tensor:
+        """That of the task's kind [], in the precision of the weights."""
         kind = self.tasks[task].kind
-        loss = call(kind, "loss", logits=logits, labels=batch.labels, mask=_mask(batch))
-        found: Tensor = tensor(kind, "loss", loss, (), logits.device)
+        with self.computing(losses=True):
+            loss = call(kind, "loss", logits=logits, labels=batch.labels, mask=_mask(batch))
+            found: Tensor = tensor(kind, "loss", loss, (), logits.device)
         return found
 
     def tokenize(self, task: str, split: Split) -> TokenizedSplit:
@@ -118,7 +161,7 @@ class Model(nn.Module):
     ) -> Tensor:
         """The task's predictions on the host, as its kind's labels are, in the order of the split. `progressed` hears
         after every batch how many examples are done."""
-        return self._over_split(task, tokens, progressed).predictions
+        return self._over_splits([(task, tokens)], progressed)[0].predictions
 
     def probabilities_of_split(
         self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object] = lambda done: None
@@ -127,57 +170,45 @@ class Model(nn.Module):
         none = UsageError(f"Task '{task}' predicts a score, which has no probabilities.")
         if not self.tasks[task].has_probabilities:
             raise none
-        answers = self._over_split(task, tokens, progressed, probabilities=True)
+        answers = self._over_splits([(task, tokens)], progressed, probabilities=True)[0]
         if answers.probabilities is None:
             raise none
         return answers.predictions, answers.probabilities
 
-    def evaluate_split(
-        self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object] = lambda done: None
-    ) -> tuple[Tensor, float]:
-        """The same for a split with labels, and the mean loss of its logits, without a head's own losses."""
-        answers = self._over_split(task, tokens, progressed, losses=True)
-        return answers.predictions, answers.loss
+    def evaluate_splits(
+        self, splits: Sequence[tuple[str, TokenizedSplit]], progressed: Callable[[int], object] = lambda done: None
+    ) -> list[tuple[Tensor, float]]:
+        """The predictions for each (task, split), and the mean loss of its logits, without a head's own losses. The splits
+        have labels, and the encoder reads the same in all of them (`read_alike`), which it does once."""
+        answers = self._over_splits(splits, progressed, losses=True)
+        return [(answer.predictions, answer.loss) for answer in answers]
 
     @torch.no_grad()
-    def _over_split(
+    def _over_splits(
         self,
-        task: str,
-        tokens: TokenizedSplit,
+        splits: Sequence[tuple[str, TokenizedSplit]],
         progressed: Callable[[int], object],
         *,
         losses: bool = False,
         probabilities: bool = False,
-    ) -> _Answers:
-        was_training, kind = self.training, self.tasks[task].kind
+    ) -> list[_Answers]:
+        was_training, (_, read) = self.training, splits[0]
         self.eval()
         order: list[int] = []
-        predictions, likely, finite, loss = list[Tensor](), list[Tensor](), list[Tensor](), 0.0
-        for examples in by_length(tokens.lengths, EVALUATION_BATCH):
-            batch = tokens.batch(examples)
-            with out_of_memory_explained(partial("predicting {} for {}".format, task, batch), SMALLER_PREDICTION):
-                logits = self(task, batch)
-            finite.append(logits.isfinite().flatten(1).all(dim=1).cpu())
-            predictions.append(self.predicted(task, tokens, examples, batch, logits))
-            asked = {"logits": logits, "mask": _mask(batch)}
-            if probabilities and (of_labels := call(kind, "probabilities", **asked)) is not None:
-                surely = one_hot(torch.tensor(kind.unread).long(), of_labels.shape[-1])
-                likely.append(tokens.by_item(of_labels.float(), batch, examples, surely).cpu())
-            if losses:
-                with self.computing(losses=True):
-                    loss += self._loss(task, logits, batch).item() * len(examples)
+        answers = [_Answering(self, task, tokens, losses, probabilities) for task, tokens in splits]
+        for examples in by_length(read.lengths, EVALUATION_BATCH):
+            batch = read.batch(examples)
+            named = ", ".join(task for task, _ in splits)
+            with out_of_memory_explained(partial("predicting {} for {}".format, named, batch), SMALLER_PREDICTION):
+                with self.computing():
+                    encodings = self.encode(batch)
+                for answering in answers:
+                    answering.add(examples, encodings)
             order += examples
             progressed(len(order))
         self.train(was_training)
         place = torch.tensor(order, dtype=torch.long).argsort()
-        if unfit := (~torch.cat(finite)[place]).nonzero().flatten().tolist():
-            raise NonFiniteError(
-                f"The model's logits for task '{task}' are no finite numbers on {len(unfit)} of {len(tokens)} rows, such as "
-                f"{tokens.ids[unfit[0]]} of {tokens.source}."
-            )
-        return _Answers(
-            torch.cat(predictions)[place], torch.cat(likely)[place] if likely else None, loss / max(1, len(tokens))
-        )
+        return [answering.in_order(place) for answering in answers]
 
     def predicted(self, task: str, tokens: TokenizedSplit, examples: Sequence[int], batch: Batch, logits: Tensor) -> Tensor:
         """What these logits of a batch of `examples` predict, on the host, as the kind's labels are. Raises UsageError,
@@ -214,9 +245,6 @@ class Model(nn.Module):
         if not probabilities:
             return values(known.kind, self.predict_split(task, tokens, progressed))
         return [by_label(known, row) for row in self.probabilities_of_split(task, tokens, progressed)[1].tolist()]
-
-    def _encode(self, batch: Batch, gradient_scale: Tensor | None) -> list[Encoding]:
-        return [self.encoder(reading.inputs, gradient_scale) for reading in batch.readings]
 
     def _logits(
         self, task: str, batch: Batch, encodings: Sequence[Encoding], labels: Tensor | None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from torch import Tensor
 
 from mtk.calling.failures import broken, call
-from mtk.data.tokens import TokenizedSplit
+from mtk.data.tokens import TokenizedSplit, read_alike
 from mtk.metrics import Metrics
 from mtk.model.multitask import Model
 from mtk.task import Task
@@ -28,9 +27,12 @@ def evaluate_splits(
     splits: Mapping[str, TokenizedSplit],
     progressed: Callable[[str, int], object] = lambda task, done: None,
 ) -> Evaluated:
-    """Evaluate each task's split, which has labels; a further one of a task has the name `task/NAME`. `progressed` hears of
-    every batch: the task, and its examples so far."""
-    found = {name: model.evaluate_split(task_of(name), tokens, partial(progressed, name)) for name, tokens in splits.items()}
+    """Evaluate each task's split, which has labels; a further one of a task has the name `task/NAME`. What the encoder reads
+    alike in several it encodes once. `progressed` hears of every batch: the task, and its examples so far."""
+    found: dict[str, tuple[Tensor, float]] = {}
+    for names in read_alike(splits):
+        found |= zip(names, model.evaluate_splits(_of_tasks(splits, names), _each(progressed, names)), strict=True)
+    found = {name: found[name] for name in splits}
     predictions = {task: predicted for task, (predicted, _) in found.items()}
     metrics = {
         name: _metrics(model.tasks[task_of(name)], predicted, splits[name].exact_labels)
@@ -47,6 +49,18 @@ def _metrics(task: Task, predictions: Tensor, labels: Tensor) -> dict[str, float
         raise broken(kind, "metrics", f"its metrics promise {', '.join(kind.metric_names)}, and gave {found!r}")
     first = task.score or kind.metric_names[0]
     return {first: float(found[first])} | {name: float(found[name]) for name in kind.metric_names}
+
+
+def _of_tasks(splits: Mapping[str, TokenizedSplit], names: Sequence[str]) -> list[tuple[str, TokenizedSplit]]:
+    return [(task_of(name), splits[name]) for name in names]
+
+
+def _each(progressed: Callable[[str, int], object], names: Sequence[str]) -> Callable[[int], None]:
+    def told(done: int) -> None:
+        for name in names:
+            progressed(name, done)
+
+    return told
 
 
 def task_of(name: str) -> str:

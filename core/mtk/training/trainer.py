@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 
@@ -66,10 +66,11 @@ class Trainer:
         sizes = {task: len(tokens) for task, tokens in train.items()}
         sampler: Sampler = recipe.sampler.build()
         self.sampling = Sampling(sampler, sizes, batch_sizes, recipe.sampler.framework["batch"], config.seed)
+        each = {task: size for turn in self.turns for task, size in self.sampling.batch_sizes(turn).items()}
+        self._drawn_as = {task: _first_alike(task, train, each) for task in each}
         self.batches = {
-            task: Batches(train[task].lengths, size, Random(f"{config.seed} {task}"))
-            for turn in self.turns
-            for task, size in self.sampling.batch_sizes(turn).items()
+            task: Batches(train[task].lengths, size, Random(f"{config.seed} {self._drawn_as[task]}"))
+            for task, size in each.items()
         }
         self.steps_per_epoch = self._rounds() * len(self.turns)
         self.steps = min(config.epochs * self.steps_per_epoch, config.steps or sys.maxsize)
@@ -151,7 +152,7 @@ class Trainer:
             turn = self.turns[self.step % len(self.turns)]
             with self.undisturbed():
                 examples = {task: self.batches[task].take(count) for task, count in self._counts(turn).items()}
-                parts = {task: self._parts(task, numbers) for task, numbers in examples.items()}
+                parts = self._parts(examples)
                 with out_of_memory_explained(partial(_described, self.step + 1, parts)):
                     outcome = self.optimize(parts)
                 self.step += 1
@@ -188,10 +189,18 @@ class Trainer:
         self.engine.release()
         return outcome
 
-    def _parts(self, task: str, examples: list[int]) -> list[Batch]:
-        size = math.ceil(len(examples) / self.config.accumulate)
+    def _parts(self, examples: Mapping[str, list[int]]) -> dict[str, list[Batch]]:
+        """Each task's batch of its examples. Tasks that read the same have the same readings, which are encoded once."""
+        parts: dict[str, list[Batch]] = {}
         multiple = LENGTHS if self.recorded else 1
-        return [self.train[task].batch(part, multiple) for part in pieces(examples, size)]
+        for task, numbers in examples.items():
+            size = math.ceil(len(numbers) / self.config.accumulate)
+            own = [self.train[task].batch(part, multiple) for part in pieces(numbers, size)]
+            first = next((t for t in parts if self._drawn_as[t] == self._drawn_as[task] and examples[t] == numbers), None)
+            if first:
+                own = [replace(batch, readings=its.readings) for batch, its in zip(own, parts[first], strict=True)]
+            parts[task] = own
+        return parts
 
     def _rounds(self) -> int:
         """How often every task has its turn in an epoch."""
@@ -225,6 +234,12 @@ class Trainer:
         )
         telemetry.clear()
         return progress
+
+
+def _first_alike(task: str, train: Mapping[str, TokenizedSplit], batch_sizes: Mapping[str, int]) -> str:
+    """The first task that the encoder reads the same of, in batches of the same size: their examples are drawn together."""
+    alike = (t for t, size in batch_sizes.items() if size == batch_sizes[task] and train[t].reads_as(train[task]))
+    return next(alike)
 
 
 def _described(step: int, parts: Mapping[str, Parts]) -> str:

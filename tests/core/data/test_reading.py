@@ -19,6 +19,7 @@ from kinds import Binary, Classification, Regression
 from mtk.data.formats import blank
 from mtk.data.reading import BadRows, parse_lines, read_split, read_texts
 from mtk.errors import DataError
+from mtk.file_form import FileForm
 from mtk.task import Task
 
 PAIRS = Task(name="para", kind=Binary(), text=("first", "second"), label="same", id="id")
@@ -201,6 +202,17 @@ def test_the_line_is_that_on_which_the_row_starts(tmp_path: Path) -> None:
     path = write(tmp_path / "f.csv", HEADER + b'a,"one\n\nmore",two,0\n\nb,"one\nmore",two,\n')
     with pytest.raises(DataError, match=r"f\.csv:6: 'same' is empty"):
         read_split(path, PAIRS, labelled=True)
+
+
+@pytest.mark.parametrize("name", ["f.csv", "f.jsonl"])
+def test_nothing_stands_for_no_label_where_the_task_says_so(tmp_path: Path, name: str) -> None:
+    empty = {"f.csv": b"b,one,two, \n", "f.jsonl": b'{"id": "b", "first": "x", "second": "y", "same": null}\n'}[name]
+    path = write(tmp_path / name, (HEADER + GOOD if name == "f.csv" else GOOD_JSON) + empty)
+    with pytest.raises(DataError, match=r"'same' is empty. If nothing .*: `unlabelled = \[\"\"\]`"):
+        read_split(path, PAIRS, labelled=True)
+    read = read_split(path, PAIRS, labelled=True, form=FileForm(unlabelled=("",)))
+    assert read.ids == ["a"]
+    assert read.notes == [f"{name}: 1 of 2 rows have no label and are left out"]
 
 
 def test_an_error_counts_the_other_bad_rows(tmp_path: Path) -> None:

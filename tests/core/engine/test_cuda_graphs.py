@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -58,6 +59,30 @@ def test_replays_make_the_same_steps() -> None:
 
     assert torch.equal(losses(record), losses(None))
     assert len(made) == 2  # a recording for each of the two shapes
+
+
+def test_a_recording_is_of_what_tasks_share_too() -> None:
+    """The same shapes with and without a reading in common are two recordings, and in each both tasks read what is new."""
+    told: dict[bool, list[Tensor]] = {}
+    for recorded in (False, True):
+        model = make_model()
+        engine = building.engine(model, building.combiner("sum", [t.name for t in TASKS]))
+
+        def step(data, engine=engine):  # type: ignore[no-untyped-def]
+            outcome = engine.backward(data)
+            engine.release()
+            return outcome
+
+        made: list[object] = []
+        make = RecordedSteps(step, lambda work, made=made: made.append(work) or StandIn(work)) if recorded else step
+        told[recorded] = []
+        for seed in range(8):
+            data = batches(seed)
+            if seed % 2:
+                data["sts"] = [dataclasses.replace(data["sts"][0], readings=data["sst"][0].readings)]
+            told[recorded].append(make(data).losses)
+        assert len(made) == 2 * recorded
+    assert torch.equal(torch.stack(told[True]), torch.stack(told[False]))
 
 
 def test_what_cannot_be_recorded_is_made_all_the_same(caplog: pytest.LogCaptureFixture) -> None:

@@ -80,6 +80,33 @@ def test_the_engine_equals_the_plain_way(kind: type[Combiner], parts: int, packe
             assert outcome.gramian is None
 
 
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "plain"])
+@pytest.mark.parametrize("parts", [1, 2], ids=["whole", "accumulated"])
+@pytest.mark.parametrize("kind", [Sum, Uncertainty, GeometricMean, Fixed, Extremes])
+def test_what_two_tasks_read_is_encoded_once_where_one_gradient_is_wanted(
+    kind: type[Combiner], parts: int, packed: bool
+) -> None:
+    """And the gradients are those of encoding it for each of them."""
+    model, data = make_model(), {task: halves(batch) if parts == 2 else batch for task, batch in batches().items()}
+    data["sts"] = [
+        dataclasses.replace(own, readings=its.readings) for own, its in zip(data["sts"], data["sst"], strict=True)
+    ]
+    encoded: list[int] = []
+    table = model.encoder.backbone.get_input_embeddings()
+    combiner = kind([t.name for t in TASKS])
+    whole = {**batches(), "sts": [dataclasses.replace(batches()["sts"][0], readings=batches()["sst"][0].readings)]}
+    losses, rows, heads = plain(model, whole)
+    table.register_forward_pre_hook(lambda _, inputs: encoded.append(inputs[0].numel()))
+    outcome = Engine(model, combiner, packed=packed).backward(data)
+    torch.testing.assert_close(outcome.losses, losses)
+    torch.testing.assert_close(encoder_gradient(model), expected(combiner, losses, rows))
+    for task, own in heads.items():
+        torch.testing.assert_close([p.grad for p in model.head(task).parameters()], own)
+    sizes = {task: sum(r.inputs["input_ids"].numel() for part in of for r in part.readings) for task, of in data.items()}
+    once = isinstance(combiner, LossCombiner) and (combiner.additive or parts == 1)
+    assert sum(encoded) == sum(sizes.values()) - once * sizes["sts"]
+
+
 def test_a_parameter_of_the_combiner_gets_the_gradient_of_the_scalar() -> None:
     model, data = make_model(), batches()
     combiner = Uncertainty([t.name for t in TASKS])

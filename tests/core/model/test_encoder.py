@@ -27,7 +27,7 @@ from transformers.models.auto.modeling_auto import AutoModel
 
 import mtk
 from mtk.host.registry import Registry
-from mtk.model.encoder import Encoder, layer_states
+from mtk.model.encoder import Encoder, layer_states, scaled_backwards
 from mtk.plan import find_encoder
 
 SIZE = {"vocab_size": 120, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
@@ -122,7 +122,7 @@ def test_the_gradient_scale_is_read_when_the_backward_pass_comes(tiny_encoder: P
     batch, scale = inputs(encoder, ["the dog is happy"]), torch.ones(())
     weight = encoder.backbone.get_input_embeddings().weight
     (plain,) = torch.autograd.grad(encoder(batch).embedding.square().sum(), weight)
-    loss = encoder(batch, scale).embedding.square().sum()
+    loss = scaled_backwards(encoder(batch), scale).embedding.square().sum()
     scale.fill_(3)
     (scaled,) = torch.autograd.grad(loss, weight)
     torch.testing.assert_close(scaled, 3 * plain)
