@@ -212,7 +212,7 @@ def test_nothing_stands_for_no_label_where_the_task_says_so(tmp_path: Path, name
         read_split(path, PAIRS, labelled=True)
     read = read_split(path, PAIRS, labelled=True, form=FileForm(unlabelled=("",)))
     assert read.ids == ["a"]
-    assert read.notes == [f"{name}: 1 of 2 rows have no label and are left out"]
+    assert read.notes[0] == f"{name}: 1 of 2 rows have no label and are left out"
 
 
 def test_an_error_counts_the_other_bad_rows(tmp_path: Path) -> None:
