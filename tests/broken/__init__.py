@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import building
+
 from mtk.testing import BrokenPromise, checks
+
+
+def built_in(kind: str) -> list[type[Any]]:
+    """The parts of a kind that come with mtk."""
+    return [component.load() for component in building.REGISTRY.components if component.kind == kind]
 
 
 def caught(component: type[Any]) -> dict[str, str]:

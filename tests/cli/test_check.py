@@ -244,7 +244,7 @@ def test_a_package_that_brings_nothing_says_so(install: Install) -> None:
     install(entry_points="")
     result = check("mtk-clinic")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("error: The package 'mtk-clinic' brings no head, combiner, augmenter, kind or pooling.")
+    assert result.stderr.startswith("error: The package 'mtk-clinic' brings no part that could be checked.")
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(install: Install) -> None:

@@ -1,4 +1,4 @@
-"""The conformance kit: what every head, combiner, augmenter, kind and pooling must satisfy, as checks for a plugin's tests.
+"""The conformance kit: what every part must satisfy, as checks for a plugin's tests.
 
     import pytest
     from mtk.testing import checks
@@ -20,11 +20,12 @@ import warnings
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import Parameter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import mtk
+from mtk import hookspecs
 from mtk.errors import UsageError
-from mtk.host.contracts import why_not
-from mtk.host.options import options as known_options
+from mtk.host.contracts import own_options, why_not
 
 if find_spec("hypothesis") is None:
     raise UsageError("mtk.testing needs hypothesis, which an extra brings: pip install 'multitask-toolkit[test]'")
@@ -33,47 +34,58 @@ from mtk.testing.check import BrokenPromise, Check, Subject
 from mtk.testing.encoder import tiny_encoder
 from mtk.testing.processes import reachable
 
-if TYPE_CHECKING:
-    from mtk.augmenter import Augmenter
-    from mtk.combiner import Combiner
-    from mtk.head import Head
-    from mtk.kind import Kind
-    from mtk.pooling import Pooling
-
-__all__ = ["BrokenPromise", "Check", "checks", "tiny_encoder"]
+__all__ = ["CHECKED", "BrokenPromise", "Check", "checks", "tiny_encoder"]
 
 
-def checks(component: type[Head | Combiner | Augmenter | Kind | Pooling], **options: Any) -> list[Check]:
-    """The checks of one component's class, built with `options` wherever they build it.
+_BASES = {
+    "augmenter": "Augmenter",
+    "kind": "Kind",
+    "head": "Head",
+    "combiner": "Combiner",
+    "pooling": "Pooling",
+    "sampler": "Sampler",
+    "schedule": "Schedule",
+    "stage": "Stage",
+}
+"""Kind of part -> its base, a public name of mtk; those that need no torch first."""
+
+CHECKED = (*_BASES, "optimizer", "listener")
+
+
+def checks(component: type[Any], **options: Any) -> list[Check]:
+    """The checks of one component's class, built with `options` wherever they build it: a head, combiner, augmenter, kind,
+    pooling, sampler, schedule, stage, a torch.optim.Optimizer, or a listener with run hooks.
 
     Raises UsageError for a class that is none of these, that does not look like one, or that needs an option which is
     not given, and for a combiner that declares a property which no check knows. A class that another process cannot import,
     such as one of an interactive session, is not checked there, and a warning says so.
     """
     subject = Subject(component, options)
-    # the first two alone need no torch
-    bases = {
-        "augmenters": "Augmenter",
-        "kinds": "Kind",
-        "heads": "Head",
-        "combiners": "Combiner",
-        "poolings": "Pooling",
-    }
-    kinds = (module for module, base in bases.items() if issubclass(component, getattr(import_module("mtk"), base)))
-    kind = next(kinds, None)
+    kind = _kind_of(component)
     if kind is None:
-        raise UsageError(
-            f"{subject} is neither an mtk.Head, nor one of the combiners, nor an mtk.Augmenter, nor an mtk.Kind, nor an "
-            f"mtk.Pooling."
-        )
-    if reason := why_not(kind.removesuffix("s"), component):
+        *others, last = (f"an mtk.{base}" for base in _BASES.values())
+        raise UsageError(f"{subject} is no {', '.join(others)} or {last}, nor an optimizer of torch's, nor a listener.")
+    if reason := why_not(kind, component):
         raise UsageError(f"{subject} {reason}.")
-    for option in known_options(component).values():
+    for option in own_options(kind, component).values():
         if option.default is Parameter.empty and option.name not in options:
             raise UsageError(f"{subject} needs option '{option.name}': write checks(…, {option.name}=…).")
-    if not reachable(subject):
+    found: list[Check] = list(import_module(f"mtk.testing.{kind}s").checks(subject))
+    if kind in _ELSEWHERE and not reachable(subject):
         warnings.warn(
             f"{subject} is not checked in another process, which cannot import it: define it in a module's outermost level.",
             stacklevel=2,
         )
-    return list(import_module(f"mtk.testing.{kind}").checks(subject))
+    return found
+
+
+_ELSEWHERE = ("augmenter", "head", "combiner", "sampler")  # what is checked in another process too
+
+
+def _kind_of(component: type) -> str | None:
+    found = next((kind for kind, base in _BASES.items() if issubclass(component, getattr(mtk, base))), None)
+    if found:
+        return found
+    if issubclass(component, import_module("torch").optim.Optimizer):
+        return "optimizer"
+    return "listener" if any(name.startswith("mtk_") and hasattr(hookspecs, name) for name in dir(component)) else None

@@ -15,7 +15,9 @@ def tiny_encoder(directory: str | Path, *, words: Iterable[str] = ()) -> Path:
     wide, its weights random and always the same, and a tokenizer that knows letters, digits and these `words`."""
     import torch
     from transformers import BertConfig, BertModel, BertTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     pieces = (*_SPECIAL, *".,!?'", *_CHARACTERS, *(f"##{c}" for c in _CHARACTERS), *words)
     vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
     config = BertConfig(

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import building
 import pytest
-from broken import caught
+from broken import built_in, caught
 from broken.poolings import CAUGHT, Mean
 
 from mtk.testing import checks
-
-OWN = [component for component in building.REGISTRY.components if component.kind == "pooling"]
 
 
 @pytest.mark.parametrize(("component", "names"), CAUGHT, ids=[component.__name__ for component, _ in CAUGHT])
@@ -23,6 +20,6 @@ def test_every_promise_is_broken_by_someone() -> None:
     assert set().union(*(names for _, names in CAUGHT)) == {check.name for check in checks(Mean)}
 
 
-@pytest.mark.parametrize("component", [Mean, *(component.load() for component in OWN)])
+@pytest.mark.parametrize("component", [Mean, *built_in("pooling")])
 def test_what_keeps_every_promise_passes(component: type[Any]) -> None:
     assert caught(component) == {}
