@@ -9,10 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import mtk
+from mtk_heads.attention import Attention
 from mtk_heads.cnn import CNN
 from mtk_heads.concat_mlp import ConcatMLP
 from mtk_heads.cosine import Cosine
 from mtk_heads.dot_product import DotProduct
+from mtk_heads.joint_cosine import JointCosine
 from mtk_heads.linear import Linear
 
 WIDTH, OUTPUTS, LENGTHS = 6, 3, (5, 1, 3, 4)
@@ -121,6 +123,37 @@ def test_cnn_needs_a_middle_token() -> None:
         mtk.Registry().part("head", "cnn:kernel=4").build(width=WIDTH, outputs=OUTPUTS, inputs=1)
 
 
-@pytest.mark.parametrize("head", [CNN, ConcatMLP, Linear, Cosine, DotProduct])
+# joint-cosine
+
+
+def test_joint_cosine_adds_the_cosine_of_the_texts_to_what_it_makes_of_both() -> None:
+    head, (u, v, joint) = started(JointCosine(WIDTH, OUTPUTS, 3)), encodings(3)
+    alone = started(ConcatMLP(WIDTH, OUTPUTS, 1))
+    alone.load_state_dict({name: value for name, value in head.state_dict().items() if name != "scale"})
+    cosine = cosines(u.embedding, v.embedding).diagonal().unsqueeze(1)
+    torch.testing.assert_close(head(u, v, joint), alone(joint) + head.scale * (cosine - 0.5))
+
+
+def test_joint_cosine_of_one_text_is_the_perceptron() -> None:
+    head, (e,) = started(JointCosine(WIDTH, OUTPUTS, 1)), encodings(1)
+    assert [name for name, _ in head.named_parameters() if not name.startswith("layers")] == []
+    torch.testing.assert_close(head(e), head.layers(e.embedding))
+
+
+# attention
+
+
+def test_attention_is_linear_on_what_each_query_finds_among_the_real_tokens() -> None:
+    """Text by text, with no padding at all."""
+    head, (e,) = started(Attention(WIDTH, OUTPUTS, 1, queries=2)), encodings(1)
+    logits = head(e)
+    for example, length in enumerate(LENGTHS):
+        tokens = e.tokens[example, :length]
+        sums = [(head.keys(tokens).tanh() @ query).softmax(dim=0) @ tokens for query in head.queries.T]
+        torch.testing.assert_close(logits[example], head.score(torch.cat(sums)))
+
+
+@pytest.mark.parametrize("head", [CNN, ConcatMLP, Attention, JointCosine, Linear, Cosine, DotProduct])
 def test_how_a_pair_is_read(head: type[mtk.Head]) -> None:
-    assert head.pair_encoding == ("joint" if head in (CNN, ConcatMLP) else "separate")
+    joint = {CNN: "joint", ConcatMLP: "joint", Attention: "joint", JointCosine: "both"}
+    assert head.pair_encoding == joint.get(head, "separate")

@@ -19,5 +19,15 @@ def mtk_register(registry: mtk.Registration) -> None:
         "mtk_heads.concat_mlp:ConcatMLP",
         summary="a two-layer perceptron on the embedding of the joint pair",
     )
+    registry.head(
+        "joint-cosine",
+        "mtk_heads.joint_cosine:JointCosine",
+        summary="a perceptron on the joint pair, and the cosine of its texts beside it",
+    )
+    registry.head(
+        "attention",
+        "mtk_heads.attention:Attention",
+        summary="learned queries over the tokens of the joint pair, linear on what they find",
+    )
     registry.head("token-linear", "mtk_heads.token_linear:TokenLinear", summary="linear on each token, for labels of words")
     registry.head("cnn", "mtk_heads.cnn:CNN", summary="a convolution over the tokens of the joint pair, max-pooled")
