@@ -25,8 +25,10 @@ import torch
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import mtk
+from mtk.config import read_config
 from mtk.data.tasks_toml import read_layout
 from mtk.files import standing
+from mtk.host.kinds import Kinds
 from mtk.plan import find_data
 from mtk.training import checkpoint, loop, resume  # noqa: F401, imported for the processes to come
 from mtk_cli import cli, console  # noqa: F401
@@ -68,11 +70,11 @@ class Watch:
         """In this process, from now on."""
         fsync = os.fsync
 
-        def watched(handle: int) -> None:
+        def watched(handle: Any) -> None:
             self.change("fsync", _opened(handle))
             fsync(handle)
 
-        os.fsync = watched  # of which no audit hook hears
+        os.fsync = watched  # type: ignore[assignment] # of which no audit hook hears
         sys.addaudithook(self.hear)
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -168,12 +170,13 @@ def steady(directory: Path) -> str:
 def _unlike(directory: Path) -> str:
     """Whether predictions are there that the model does not make."""
     model = mtk.load(directory, device="cpu")
-    config = mtk.config.read_config(directory / "config.toml")  # type: ignore[attr-defined]
-    layout = read_layout(find_data(config["data"], mtk.Registry()))
+    config = read_config(directory / "config.toml")
+    registry = mtk.Registry()
+    layout = read_layout(find_data(config["data"], registry), Kinds(registry))
     for name in model.tasks:
         written = directory / "predictions" / f"{name}-dev-output.csv"
         if written.exists():
-            dev = layout[name].read(name, "dev", bad_rows="error", seed=0)
+            dev = layout[name].read("dev", bad_rows="error", seed=0)
             values = model.predict_split(name, model.tokenize(name, dev)).tolist()
             predicted = {id: str(model.tasks[name].kind.value(value)) for id, value in zip(dev.ids, values, strict=True)}
             rows = [line.split(",") for line in written.read_text().splitlines()[1:]]

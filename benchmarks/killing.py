@@ -32,6 +32,7 @@ import measuring
 import torch
 
 import mtk
+from mtk.files import standing
 from mtk.testing import tiny_encoder
 
 KILLS, SIZES = 100, 24
@@ -64,7 +65,7 @@ def killed(combiner: str, flags: Sequence[str], place: Path, times: int, rng: Ra
     wanted, ended = whole(flags, place / "whole")
     for number in range(times):
         directory, command = place / f"killed-{number}", ["run", *flags, "--out", str(place / f"killed-{number}")]
-        kills, wrong = [], ""
+        wrong, kills = "", list[float]()
         while not wrong and len(kills) < 20:
             moment = rng.uniform(0, ended.seconds) if not kills or rng.random() < 0.5 else dying.LONGEST
             attempt = dying.process(*command, kill_after=moment)
@@ -114,7 +115,7 @@ def died(
         shutil.copytree(former, directory, dirs_exist_ok=True)
     ended = dying.process(*arguments, str(directory), watch=watch)
     wrong = dying.told_truly(ended, directory) or dying.steady(directory)
-    if not wrong and former and not (directory / "model").exists() and not dying.standing(directory / "model").exists():
+    if not wrong and former and not (directory / "model").exists() and not standing(directory / "model").exists():
         wrong = "the model that there was is gone"
     return ended, wrong
 

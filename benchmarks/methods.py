@@ -11,7 +11,8 @@ else the machine does befalls both. The number is the median over the repeats of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -63,10 +64,15 @@ def measure(load: measuring.Workload, names: list[str], repeats: int, steps: int
                 make = contestants[who]
                 for batch in batches:  # every shape once beforehand
                     make(batch)
-                times[who] = measuring.seconds(lambda make=make, batches=batches: [make(b) for b in batches], load.device)
+                times[who] = measuring.seconds(partial(_all, make, batches), load.device)
             ratios[name].append(times[name] / times["reference"])
         print(f"repeat {repeat + 1} of {repeats}", flush=True)
     return ratios
+
+
+def _all(make: Callable[[Any], object], batches: Sequence[Any]) -> None:
+    for batch in batches:
+        make(batch)
 
 
 def write(path: Path, costs: Mapping[str, float], where: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ import mtk
 from mtk.data.tasks_toml import read_layout
 from mtk.engine.device import choose_device
 from mtk.engine.recomputation import recompute
+from mtk.host.kinds import Kinds
 from mtk.plan import find_data
 
 STEPS = 2
@@ -55,7 +56,7 @@ def main() -> None:
     flags.add_argument("--memory-of", choices=WAYS, help=argparse.SUPPRESS)
     arguments = flags.parse_args()
     registry = mtk.Registry()
-    load = measuring.Workload(arguments, registry, list(read_layout(find_data(arguments.data, registry))))
+    load = measuring.Workload(arguments, registry, list(read_layout(find_data(arguments.data, registry), Kinds(registry))))
     if arguments.memory_of:
         (size,) = arguments.batch_sizes
         make, batches = stepper(load, arguments.memory_of, size), list(islice(load.steps(size), STEPS))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import measuring
 import torch
@@ -39,7 +40,8 @@ def flops(model: Model, batches: Mapping[str, Sequence[Batch]]) -> float:
     encoder's matrices and each token, and attention's products; twice as many backwards. Heads are not counted."""
     backbone = model.encoder.backbone
     weights = sum(m.weight.numel() for m in backbone.modules() if isinstance(m, nn.Linear))
-    layers, width = backbone.config.num_hidden_layers, backbone.config.hidden_size  # type: ignore[union-attr]
+    config: Any = backbone.config
+    layers, width = config.num_hidden_layers, config.hidden_size
     lengths = torch.cat(
         [r.inputs["attention_mask"].sum(dim=1) for parts in batches.values() for b in parts for r in b.readings]
     ).double()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from random import Random
@@ -26,7 +27,7 @@ import transformers
 from torch.utils.data import Dataset
 
 import mtk
-from mtk.data.split import Split
+from mtk.data.split import Split, numbers
 from mtk.kind import Kind
 
 GOALS = {"cpu": "at least 1.3", "cuda": "at least 3 at batch size 8, 1.5 at 64"}
@@ -38,7 +39,7 @@ class Encoded(Dataset[dict[str, Any]]):
     def __init__(self, split: Split, kind: Kind, tokenizer: Any) -> None:
         encoded = tokenizer(*split.texts, truncation=True, max_length=128)
         assert split.labels is not None
-        labels = [int(label) for label in split.labels] if kind.outputs > 1 else split.labels
+        labels = [int(numbers(label)[0]) for label in split.labels] if kind.outputs > 1 else split.labels
         self.rows = [
             {"labels": label, "length": len(encoded["input_ids"][i]), **{name: encoded[name][i] for name in encoded}}
             for i, label in enumerate(labels)
@@ -78,7 +79,7 @@ class Contest:
         model = self.load.model()
         self.load.train = {name: model.tokenize(name, split) for name, split in self.splits.items()}
         self.examples = sum(map(len, self.splits.values()))
-        self.tokens = sum(sum(tokens.row_lengths) for tokens in self.load.train.values())
+        self.tokens = sum(sum(read.lengths) for tokens in self.load.train.values() for read in tokens.readings)
 
     def trainer(self) -> float:
         """The Trainer's seconds, for one task after the other."""
@@ -162,7 +163,8 @@ def main() -> None:
             (f"{arguments.task} alone", alone, ["sum"]),
             (f"{len(every.splits)} tasks", every, ["sum", "pcgrad"]),
         ):
-            work = {"Trainer": contest.trainer, **{f"mtk, {c}": partial(contest.mtk, c) for c in combiners}}
+            work: dict[str, Callable[[], float]] = {"Trainer": contest.trainer}
+            work |= {f"mtk, {c}": partial(contest.mtk, c) for c in combiners}
             times: dict[str, list[float]] = {who: [] for who in work}
             for repeat in range(arguments.repeats):
                 for who in work if repeat % 2 else reversed(work):

@@ -11,6 +11,7 @@ what no single module does.
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,3 +54,8 @@ def test_a_test_file_says_what_it_holds_to_and_holds_something(file: Path) -> No
     names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
     assert names, "it tests nothing"
     assert len(set(names)) == len(names), "two tests have one name, and only the last one runs"
+
+
+def test_types_are_checked_in_every_benchmark() -> None:
+    checked = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["modules"]
+    assert checked == sorted(file.stem for file in (ROOT / "benchmarks").glob("*.py"))
