@@ -126,3 +126,47 @@ def test_a_label_that_holds_weighs_as_often_as_it_does_not() -> None:
     logits = torch.randn(4, 2, generator=torch.Generator().manual_seed(0))
     wanted = F.binary_cross_entropy_with_logits(logits, labels, pos_weight=torch.tensor([3.0, 1.0]))
     torch.testing.assert_close(kind.loss(logits, labels), wanted)
+
+
+NONE = torch.nan
+CONSTANT = {  # kind, its labels, and all answers that are the same for every example
+    "ordinal": (("low", "middle", "high"), SKEWED, [torch.full((8,), float(n)) for n in range(3)]),
+    "multiple-choice": (("A", "B", "C"), SKEWED, [torch.full((8,), float(n)) for n in range(3)]),
+    "tokens": (
+        ("x", "y"),
+        torch.tensor([[0.0, 1, 1], [0, 1, NONE], [0, NONE, NONE]]),
+        [torch.full((3, 3), float(n)) for n in range(2)],
+    ),
+    "multilabel": (
+        ("a", "b", "c"),
+        torch.tensor([[1.0, 0, 0], [1, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]),
+        [torch.tensor([float(c) for c in f"{n:03b}"]).expand(5, 3) for n in range(8)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONSTANT)
+def test_a_guess_is_the_best_answer_that_is_the_same_for_all(name: str) -> None:
+    names, labels, answers = CONSTANT[name]
+    kind = make(name, names)
+    best = max(kind.metrics(answer, labels)[kind.metric_names[0]] for answer in answers)
+    value, error = kind.guess(labels)
+    assert value == pytest.approx(best)
+    assert 0 < error < 0.5
+
+
+def test_a_guess_of_spans_finds_none() -> None:
+    pytest.importorskip("seqeval")
+    kind, labels = make("tokens", ("O", "B-x", "I-x")), torch.tensor([[0.0, 1, 2], [1, 0, 0]])
+    assert kind.guess(labels) == (kind.metrics(torch.zeros(2, 3), labels)["f1"], 0.0)
+
+
+@pytest.mark.parametrize("cutoff", [None, 2])
+def test_a_guess_of_an_order_is_one_drawn_at_random(cutoff: int | None) -> None:
+    kind = make("ranking", cutoff=cutoff) if cutoff else make("ranking")
+    labels = torch.tensor([[0.0, 1, 0, 0, 2], [1, 0, 0, NONE, NONE], [1, 1, NONE, NONE, NONE], [0, 0, NONE, NONE, NONE]])
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.tensor([kind.metrics(torch.rand(4, 5, generator=generator), labels)["mrr"] for _ in range(1500)])
+    value, error = kind.guess(labels)
+    assert value == pytest.approx(drawn.mean().item(), abs=4 * error / 1500**0.5)
+    assert error == pytest.approx(drawn.std().item(), rel=0.1)

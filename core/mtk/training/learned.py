@@ -78,8 +78,7 @@ def guessed(task: Task, labels: Tensor, evaluation: Evaluation) -> str:
     value, error = guess
     if score > value + ERRORS * error:
         return ""
-    answer = f"one answer for all rows, {value:.4f} (± {ERRORS * error:.4f})"
-    return f"its {metric}, {score:.4f}, is no better than that of {answer}"
+    return f"its {metric}, {score:.4f}, is no better than that of a guess, {value:.4f} (± {ERRORS * error:.4f})"
 
 
 def notes(movements: Mapping[str, Movement], guesses: Iterable[tuple[str, str]]) -> list[str]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
-from mtk_kinds.metrics import f1
+from mtk_kinds.metrics import f1, most_frequent_labels
 from mtk_kinds.weights import ClassWeights, Smoothing, Weighed
 
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ class Multilabel(Weighed):
         exact = (predictions == labels).all(dim=1).double().mean().item()
         micro, macro = (f1(predictions, labels, average) for average in ("micro", "macro"))
         return {"micro_f1": micro, "macro_f1": macro, "exact": exact}
+
+    def guess(self, labels: Tensor) -> tuple[float, float]:
+        """That of the answer with the most frequent labels, as many of them as are best."""
+        return most_frequent_labels(labels)
 
     def read_label(self, label: str | list[str]) -> list[float]:
         if isinstance(label, list) and len(label) == len(self.labels) and not set(label) - {"0", "1"}:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import mtk
-from mtk_kinds.metrics import accuracy
+from mtk_kinds.metrics import accuracy, most_frequent
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +36,10 @@ class MultipleChoice(mtk.Kind):
 
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
         return {"accuracy": accuracy(predictions, labels)}
+
+    def guess(self, labels: Tensor) -> tuple[float, float]:
+        """That of the place where the right candidate stands most often."""
+        return most_frequent(labels)
 
     def read_label(self, label: str | list[str]) -> float:
         if isinstance(label, list):

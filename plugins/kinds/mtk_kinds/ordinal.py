@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import mtk
@@ -53,3 +54,7 @@ class Ordinal(mtk.Kind):
             "accuracy": accuracy(predictions, labels),
             "spearman": spearman(predictions, labels),
         }
+
+    def guess(self, labels: Tensor) -> tuple[float, float]:
+        """No agreement beyond chance, which one answer has."""
+        return 0.0, 1 / math.sqrt(len(labels))

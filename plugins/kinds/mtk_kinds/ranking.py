@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from math import comb, sqrt
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
@@ -48,6 +49,22 @@ class Ranking(mtk.Kind):
                 gains.append(self._ndcg(scores[there], relevance[there]))
         count = max(1, len(gains))
         return {"mrr": sum(reciprocal) / count, "ndcg": sum(gains) / count}
+
+    def guess(self, labels: Tensor) -> tuple[float, float]:
+        """The MRR of an order drawn at random: the first of r relevant ones among m candidates is at place k with
+        probability C(m - k, r - 1) / C(m, r)."""
+        means, squares = [], []
+        for relevance in labels.tolist():
+            there = [value for value in relevance if value == value]
+            count, relevant = len(there), sum(value > 0 for value in there)
+            if relevant:
+                places = range(1, min(count - relevant + 1, self.cutoff or count) + 1)
+                chances = [(k, comb(count - k, relevant - 1) / comb(count, relevant)) for k in places]
+                means.append(sum(chance / k for k, chance in chances))
+                squares.append(sum(chance / k**2 for k, chance in chances))
+        variances = [square - mean**2 for square, mean in zip(squares, means, strict=True)]
+        count = max(1, len(means))
+        return sum(means) / count, sqrt(sum(variances)) / count
 
     def read_label(self, label: str | list[str]) -> list[float]:
         numbers = [self.finite(each) for each in (label.split() if isinstance(label, str) else label)]

@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import mtk
-from mtk_kinds.metrics import f1
+from mtk_kinds.metrics import f1, most_frequent
 from mtk_kinds.weights import ClassWeights, Smoothing, Weighed
 
 if TYPE_CHECKING:
@@ -72,6 +72,10 @@ class Tokens(Weighed):
         return {name: float(score(wanted, found, zero_division=0)) for name, score in scores.items()} | {
             "accuracy": accuracy
         }
+
+    def guess(self, labels: Tensor) -> tuple[float, float]:
+        """That of the most frequent label, which finds no span."""
+        return (0.0, 0.0) if self._of_spans else most_frequent(labels[~labels.isnan()])
 
     def read_label(self, label: str | list[str]) -> list[float]:
         return [self.number_of(each) for each in (label.split() if isinstance(label, str) else label)]

@@ -79,7 +79,7 @@ def test_a_score_within_two_errors_of_a_guess_is_pointed_out(
     assert kind.guess(torch.tensor(labels)) == pytest.approx((chance, error))
     for score, is_told in ((chance - 3 * error, True), (chance + 1.9 * error, True), (chance + 2.1 * error, False)):
         assert bool(guessed(task, torch.tensor(labels), evaluation(score, task.kind.metric_names[0]))) is is_told
-    assert f"no better than that of one answer for all rows, {chance:.4f}" in guessed(
+    assert f"no better than that of a guess, {chance:.4f}" in guessed(
         task, torch.tensor(labels), evaluation(chance, kind.metric_names[0])
     )
 
