@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from mtk import MtkError
+from mtk import MtkError, launched
 from mtk_cli import augment, check, evaluate, foreign, listing, new, predict, run, show, tasks
 from mtk_cli.escape import Warnings, say, shortened, visible
 
@@ -42,11 +42,12 @@ class Toolkit(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         logger = logging.getLogger("mtk")
         if not logger.handlers:
-            logger.addHandler(Warnings())
+            logger.addHandler(Warnings() if launched.is_first() else logging.NullHandler())
         try:
             return super().invoke(ctx)
         except MtkError as error:
-            say(shortened(f"error: {error}"), err=True)
+            if launched.is_first() if error.is_told_here is None else error.is_told_here:
+                say(shortened(f"error: {error}"), err=True)
             ctx.exit(error.exit_code)
         except click.ClickException as error:  # which click answers itself
             vars(error)["message"] = shortened(visible(error.message))  # final, says click, and shows it
@@ -54,7 +55,8 @@ class Toolkit(click.Group):
         except (click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise
         except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
+            if launched.is_first():
+                click.echo("interrupted", err=True)
             ctx.exit(run.INTERRUPTED)
         except BaseException as error:
             if self._foreign is None or isinstance(error, SystemExit):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import click
 
-from mtk import UsageError
+from mtk import UsageError, launched
 from mtk.config import PRESETS, check, read_config
 from mtk_cli.completion import parts, runs
 from mtk_cli.json_output import json_option, print_json
@@ -193,10 +194,23 @@ class Sectioned(click.Command):
     help="Go on with a run that was left off.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The run's directory; a new one in runs/ unless given.")
+@click.option(
+    "--nproc",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Train in N processes, each on its share of every batch; torchrun -m mtk run does so on several machines.",
+)
 @click.option("--quiet", is_flag=True, help="Print only what the run came to.")
 @json_option("Print only one JSON object, at the end.")
 def command(
-    preset: str | None, file: Path | None, resume: Path | None, out: Path | None, quiet: bool, as_json: bool, **settings: Any
+    preset: str | None,
+    file: Path | None,
+    resume: Path | None,
+    out: Path | None,
+    nproc: int | None,
+    quiet: bool,
+    as_json: bool,
+    **settings: Any,
 ) -> None:
     """Train an encoder on several tasks and evaluate it.
 
@@ -211,11 +225,20 @@ def command(
     config = None if resume else check(layered(PRESETS[preset] if preset else {}, read_config(file) if file else {}, given))
     how: dict[str, Any] = {"resume": resume, **given} if resume else {"out": out}
 
+    if nproc and nproc != launched.processes():
+        if launched.processes() > 1:
+            raise UsageError(f"--nproc {nproc}: {launched.processes()} processes were started already. Leave it out.")
+        from mtk_cli.launch import launch
+
+        raise click.exceptions.Exit(launch(nproc, sys.argv[1:]))
+
     import mtk
     from mtk_cli.console import Quiet, Report
     from mtk_cli.output import stdout
 
-    if as_json:
+    if not launched.is_first():  # whom nobody hears
+        result = mtk.run(config, **how)
+    elif as_json:
         result = mtk.run(config, **how, listeners=[])
         print_json(
             {

@@ -11,6 +11,9 @@ class MtkError(Exception):
     """A mistake that one message explains; the command line prints it without a traceback."""
 
     exit_code = 1
+    is_told_here: bool | None = None
+    """Whether this process is the one to say it, of several that make one run; None where they have not met, and the first
+    one says it."""
 
 
 class UsageError(MtkError):
@@ -29,6 +32,10 @@ class DataError(MtkError):
 
 class NonFiniteError(MtkError):
     """Training came to a number that is infinite or NaN. The weights are as they were before that."""
+
+
+class LostProcessError(MtkError):
+    """Of several processes that train one model together, another one has ended: this one can do nothing by itself."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

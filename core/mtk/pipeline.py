@@ -10,8 +10,9 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from mtk import launched
 from mtk.config import Precision, RunConfig, check, read_config
 from mtk.data.tasks_toml import read_layout
 from mtk.errors import UsageError, out_of_memory_explained
@@ -21,6 +22,11 @@ from mtk.host.kinds import Kinds
 from mtk.host.registry import PACKAGE, Registry
 from mtk.metrics import Metrics
 from mtk.plan import RunPlan, find_data, plan_run
+
+if TYPE_CHECKING:
+    import torch
+
+    from mtk.engine.processes import Processes
 
 
 def run(
@@ -40,9 +46,17 @@ def run(
     own settings, of which only those in `RESUMABLE` may be given anew. `listeners` receive the run hooks of `mtk.hookspecs`;
     `progress` adds the one that shows what `mtk run` does, in a terminal or a notebook.
 
+    Where torchrun started several processes, all call this and train together; those who listen hear the first one. One that
+    torchrun started again goes on with the run in `out`, if there is one.
+
     Raises UsageError and DataError for what the user can mend, before anything is written.
     """
     registry = registry or Registry()
+    if resume is None and launched.most_restarts():
+        if out is None:
+            raise UsageError("A run that torchrun may start again goes on in its directory, so name that: --out DIR.")
+        if launched.restarts() and (Path(out) / "config.toml").exists():
+            config, out, resume, settings = None, None, out, {}
     if progress:
         with registry.part("listener", PROGRESS).build() as shown:
             return run(config, out=out, resume=resume, listeners=(*listeners, shown), registry=registry, **settings)
@@ -54,17 +68,36 @@ def run(
 def _train(
     plan: RunPlan, registry: Registry, out: str | Path | None, resume: str | Path | None, listeners: Iterable[object]
 ) -> Result:
-    from mtk.engine.device import choose_device, choose_precision, deterministic
+    from mtk.engine.device import choose_device
+    from mtk.engine.processes import joined, place_in
+
+    device = place_in(choose_device(plan.config.device))
+    with joined(device) as processes:
+        return _train_together(plan, registry, out, resume, listeners, device, processes)
+
+
+def _train_together(
+    plan: RunPlan,
+    registry: Registry,
+    out: str | Path | None,
+    resume: str | Path | None,
+    listeners: Iterable[object],
+    device: torch.device,
+    processes: Processes,
+) -> Result:
+    from mtk.engine.device import choose_precision, deterministic
     from mtk.host.listeners import Listeners
     from mtk.training.build import augment, build_training, describe, read_data
     from mtk.training.loop import predict_tests, train_and_keep
-    from mtk.training.resume import read_state
+    from mtk.training.resume import read_state_of_all
     from mtk.training.run_directory import RunDirectory
 
-    device = choose_device(plan.config.device)
-    plan = plan.computing_in(choose_precision(plan.config.precision, device))
-    hearing = Listeners(registry, plan.listeners)
-    directory = RunDirectory.existing(Path(resume), plan) if resume else RunDirectory.choose(out, plan)
+    plan = plan.computing_in(processes.first(lambda: choose_precision(plan.config.precision, device)))
+    hearing = Listeners(registry, plan.listeners, deaf=not processes.is_first)
+    if processes.is_first:
+        directory = RunDirectory.existing(Path(resume), plan) if resume else RunDirectory.choose(out, plan)
+    else:
+        directory = RunDirectory.of_another(Path(resume) if resume else None, plan)
     for listener in listeners:
         hearing.join(listener)
 
@@ -72,7 +105,7 @@ def _train(
         hearing.tell("mtk_run_preparing", preparation=Preparation(stage))
 
     with closing(directory), out_of_memory_explained(), deterministic(plan.config.deterministic, device):
-        state = read_state(directory.checkpoint) if resume else None
+        state = read_state_of_all(directory.checkpoint, processes) if resume else None
         data = read_data(plan, prepare)
         training = augment(plan, data, prepare)
         built = build_training(
@@ -83,16 +116,22 @@ def _train(
             lambda progress: hearing.tell("mtk_progressed", progress=progress),
             prepare,
             lambda progress: hearing.tell("mtk_stage_progressed", progress=progress),
+            processes,
         )
-        if resume:
-            directory.reopen(state.told if state else None)
-        else:
-            directory.create()
+
+        def begin() -> Path:
+            if resume:
+                directory.reopen(state.told if state else None)
+            else:
+                directory.create()
+            return directory.path
+
+        directory.at(processes.first(begin))
         hearing.join(directory)  # the last to come hears first: what others hear of is written by then
         hearing.tell("mtk_run_started", plan=describe(plan, data, training, built, directory.path))
         result = train_and_keep(built, directory, hearing, state)
         if not result.interrupted:
-            result = predict_tests(built.trainer.evaluated_model, data, directory, result, registry)
+            result = predict_tests(built.trainer.evaluated_model, data, directory, result, registry, processes)
     hearing.tell("mtk_run_finished", result=result)
     return result
 

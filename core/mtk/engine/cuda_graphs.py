@@ -119,6 +119,7 @@ def choose_recording(
     uses_host: bool,
     unrecordable: str | None = None,
     recompute: bool = False,
+    processes: int = 1,
 ) -> bool:
     """Whether steps are recorded as CUDA graphs: for `auto`, where they can be. `unrecordable` is the optimizer, where its
     step cannot be. Raises UsageError for `on` elsewhere."""
@@ -129,6 +130,8 @@ def choose_recording(
         reason = f"the combiner '{combiner}' computes on the host in every step, which no CUDA graph can hold"
     elif recompute:
         reason = "--recompute sets random generators back in every step, which no CUDA graph can hold"
+    elif processes > 1:
+        reason = "several processes tell one another on the host in every step what they have, which no CUDA graph can hold"
     elif unrecordable:
         reason = (
             f"the optimizer '{unrecordable}' has no form that a CUDA graph can hold: its constructor knows no `capturable`"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mtk.engine.processes import Processes
+
 
 class EmbeddingGradients:
     """The gradients of an embedding table [entries, width], by task, for the entries that were looked up.
@@ -27,6 +29,25 @@ class EmbeddingGradients:
     def add(self, ids: Tensor, rows: Tensor, gradients: Tensor) -> None:
         """What came back from a lookup: `ids` [n], of which row's task each is, `rows` [n], and `gradients` [n, width]."""
         self._lookups.append((ids, rows, gradients))
+
+    @property
+    def looked_up(self) -> int:
+        """How many ids were."""
+        return sum(len(ids) for ids, _, _ in self._lookups)
+
+    def exchange(self, processes: Processes, most: int) -> None:
+        """Let the lookups be those of all processes, of which one has at most so many. What is sent are the rows that were
+        touched; a process with fewer adds some of no gradient."""
+        table, n = self._parameter, self.looked_up
+        ids, rows = (torch.zeros(most, dtype=torch.int64, device=table.device) for _ in range(2))
+        gradients = torch.zeros(most, table.shape[1], dtype=table.dtype, device=table.device)
+        if self._lookups:
+            own = map(torch.cat, zip(*self._lookups, strict=True))
+            for whole, part in zip((ids, rows, gradients), own, strict=True):
+                whole[:n] = part
+        everybodys = (processes.stacked(part).flatten(0, 1) for part in (ids, rows, gradients))
+        self._lookups = [tuple(everybodys)]  # type: ignore[list-item]
+        self._gathered = None
 
     def gathered(self, count: int) -> Tensor:
         """The rows as they are kept [count, n, width]; what is done to them in place is done to the gradients."""

@@ -23,13 +23,17 @@ from mtk.data.tokens import Batch, Inputs
 from mtk.engine.layers import shared_layers
 from mtk.engine.loss_scaling import LossScaling
 from mtk.engine.packing import Packing, routed_parameters
+from mtk.engine.processes import ALONE, Processes, filled
 from mtk.engine.task_gradients import TaskGradients
 from mtk.head import Encoding
 from mtk.model.encoder import scaled_backwards
 from mtk.model.multitask import Loss, Model
 
 Parts = Sequence[Batch]
-"""One task's batch, in as many parts as it is accumulated from."""
+"""One task's batch, or what of it this process takes, in as many parts as it is accumulated from."""
+
+Sizes = Mapping[str, int] | None
+"""Examples of each task's whole batch, which several processes share; those that are given here, if None."""
 
 Cosines = Literal["auto", "encoder", "layer"]
 """Of which Gramian the cosines are wanted: of one that the combiner needs anyway, of the encoder's, or of each layer's."""
@@ -68,16 +72,27 @@ class Engine:
 
     The gradient of encoder and heads together is made no longer than `clip_norm`, if that is not 0. `packed` is whether to
     use the packed form, which `packing.why_plain` tells. `number` [] counts the steps, on the device.
+
+    Of several `processes` each is given its share of a batch, and all get the gradients and the Outcome of the whole one.
     """
 
     def __init__(
-        self, model: Model, combiner: Combiner, *, packed: bool, clip_norm: float = 0.0, cosines: Cosines = "auto"
+        self,
+        model: Model,
+        combiner: Combiner,
+        *,
+        packed: bool,
+        clip_norm: float = 0.0,
+        cosines: Cosines = "auto",
+        processes: Processes = ALONE,
     ) -> None:
         self.model = model
         self.combiner = combiner
+        self.processes = processes
         self.packed = packed
         self.clip_norm = clip_norm
         self.number = torch.zeros((), dtype=torch.int64, device=model.device)
+        self._made = 0  # the same on the host, where no step is recorded
         self.scaling = LossScaling(model.device) if model.autocast == torch.float16 else None
         self._sound = torch.ones((), dtype=torch.bool, device=model.device)  # whether fp16 could hold this step's gradients
         self._measured: Scope | None = None if cosines == "auto" else cosines
@@ -90,18 +105,23 @@ class Engine:
         """The names of the encoder's layers, in the order in which a Gramian by layer has them."""
         return tuple(self._layers)
 
-    def backward(self, batches: Mapping[str, Parts]) -> Outcome:
+    def go_to(self, number: int) -> None:
+        """So many steps were made."""
+        self.number.fill_(number)
+        self._made = number
+
+    def backward(self, batches: Mapping[str, Parts], sizes: Sizes = None) -> Outcome:
         """Set the gradient of every parameter that the tasks of `batches` touch, and leave those of others as they are.
         The gradients of the last step must have been released."""
-        combiner = self.combiner
-        whole = all(len(parts) == 1 for parts in batches.values())
+        combiner, sizes = self.combiner, sizes or _sizes(batches)
         state = {name: t.detach().clone() for name, t in _tensors(combiner).items()} if self.scaling else {}
         measured = self._measured and len(batches) > 1
-        if isinstance(combiner, LossCombiner) and not measured and (combiner.additive or whole):
-            outcome = self._one_gradient(combiner, batches)
+        if isinstance(combiner, LossCombiner) and not measured and (combiner.additive or self._is_whole(batches)):
+            outcome = self._one_gradient(combiner, batches, sizes)
         else:
-            outcome = self._a_gradient_each(batches)
+            outcome = self._a_gradient_each(batches, sizes)
         self.number.add_(1)
+        self._made += 1
         return self._skipped_where_it_overflowed(outcome, state) if self.scaling else outcome
 
     def release(self) -> None:
@@ -111,9 +131,12 @@ class Engine:
         self.model.zero_grad(set_to_none=True)
 
     @torch.no_grad()
-    def losses(self, batches: Mapping[str, Parts]) -> Tensor:
+    def losses(self, batches: Mapping[str, Parts], sizes: Sizes = None) -> Tensor:
         """The tasks' losses [T] alone."""
-        return torch.cat([self._passed({task: parts}, backward=False)[0] for task, parts in batches.items()])
+        sizes = sizes or _sizes(batches)
+        losses = torch.cat([self._passed({task: parts}, sizes, backward=False)[0] for task, parts in batches.items()])
+        self.processes.sum([losses])
+        return losses
 
     def check(self, outcomes: Sequence[Outcome]) -> None:
         """Raises UsageError, naming the combiner, if it made something infinite or NaN of what was finite.
@@ -143,7 +166,10 @@ class Engine:
         if self.scaling:
             module = self.model.heads if rows else self.model
             own = [p.grad for p in module.parameters() if p.grad is not None]
-            self._sound = self.scaling.unscale([*own, *(rows.kept(count) if rows else ())])
+            sound = self.scaling.unscale([*own, *(rows.kept(count) if rows else ())])
+            unfit = (~sound).float()
+            self.processes.sum([unfit])
+            self._sound = unfit == 0
 
     def _shown(self, statistic: Tensor) -> Tensor:
         """What a combiner is shown of gradients that overflowed: zeros, which solvers can do with. The step is skipped."""
@@ -152,24 +178,19 @@ class Engine:
     def _scaled(self, losses: Iterable[Tensor]) -> list[Tensor]:
         return [loss * self.scaling.scale if self.scaling else loss for loss in losses]
 
-    def _one_gradient(self, combiner: LossCombiner, batches: Mapping[str, Parts]) -> Outcome:
+    def _one_gradient(self, combiner: LossCombiner, batches: Mapping[str, Parts], sizes: Mapping[str, int]) -> Outcome:
         """The encoder gets the gradient of the scalar."""
-        rows = self._cleared_rows(1) if self.packed else None
+        rows = self._cleared_rows(1) if self.packed or self.processes.count > 1 else None
         slopes = None
         if not combiner.additive:
-            scales = [torch.ones((), device=self.model.device) for _ in batches]
-            whole = {task: parts[0] for task, parts in batches.items()}
-            found = self._forward(whole, dict.fromkeys(batches, 0), dict(zip(batches, scales, strict=True)))
-            losses = torch.stack([found[task].total.detach() for task in batches])
-            own = {f"{task}/{name}": value for task in batches for name, value in found[task].own.items()}
-            slopes = self._slopes(combiner, losses, self._step(batches, losses))
-            for scale, slope in zip(scales, slopes, strict=True):
-                scale.copy_(slope)
-            torch.autograd.backward(self._scaled(found[task].total for task in batches))
+            losses, own, slopes = self._weighed(combiner, batches, sizes)
         elif self.packed:
-            losses, own = self._passed(batches)
+            losses, own = self._passed(batches, sizes)
         else:
-            losses, own = self._passed_one_by_one(batches)
+            losses, own = self._passed_one_by_one(batches, sizes)
+        if rows and not self.packed:
+            rows.take(0)
+        own = self._added_up(batches, own, rows, 1, *([losses] if slopes is None else []))
         self._unscaled(rows, 1)
         if rows:
             norm = self._give(rows, torch.ones(1, device=losses.device))
@@ -177,16 +198,42 @@ class Engine:
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm or torch.inf)
         return Outcome(tuple(batches), losses, own, None, slopes, _finite(losses, norm))
 
-    def _a_gradient_each(self, batches: Mapping[str, Parts]) -> Outcome:
+    def _weighed(
+        self, combiner: LossCombiner, batches: Mapping[str, Parts], sizes: Mapping[str, int]
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """A forward pass of whole batches, and a backward pass of the scalar: the losses [T], the heads' own, and the
+        scalar's gradient by the losses [T]."""
+        scales = {task: torch.ones((), device=self.model.device) for task in batches}
+        whole = {task: parts[0] for task, parts in batches.items() if parts}
+        with self.processes.draws(self._made):
+            found = self._forward(whole, dict.fromkeys(whole, 0), scales) if whole else {}
+        shares = {task: loss.total * (len(whole[task]) / sizes[task]) for task, loss in found.items()}
+        none = torch.zeros((), device=self.model.device)
+        losses = torch.stack([shares[task].detach() if task in shares else none for task in batches])
+        self.processes.sum([losses])
+        own = {
+            f"{task}/{name}": value * (len(whole[task]) / sizes[task])
+            for task, loss in found.items()
+            for name, value in loss.own.items()
+        }
+        slopes = self._slopes(combiner, losses, self._step(batches, losses, sizes))
+        for scale, slope in zip(scales.values(), slopes, strict=True):
+            scale.copy_(slope)
+        if shares:
+            torch.autograd.backward(self._scaled(shares.values()))
+        return losses, own, slopes
+
+    def _a_gradient_each(self, batches: Mapping[str, Parts], sizes: Mapping[str, int]) -> Outcome:
         """The encoder gets what is decided of the rows, or of their Gramian."""
         combiner, count = self.combiner, len(batches)
         rows = self._cleared_rows(count)
         if self.packed:
-            losses, own = self._passed(batches, row_of=range(count))
+            losses, own = self._passed(batches, sizes, row_of=range(count))
         else:
-            losses, own = self._passed_one_by_one(batches, rows)
+            losses, own = self._passed_one_by_one(batches, sizes, rows)
+        own = self._added_up(batches, own, rows, count, losses)
         self._unscaled(rows, count)
-        step = self._step(batches, losses)
+        step = self._step(batches, losses, sizes)
         with torch.no_grad():
             gramian = self._gramian(rows, count)
             if isinstance(combiner, GradientCombiner):
@@ -210,6 +257,35 @@ class Engine:
         norm = self._give(rows, weights.detach(), gramian)
         return Outcome(step.tasks, losses, own, gramian, weights, _finite(losses, norm))
 
+    def _added_up(
+        self, batches: Mapping[str, Parts], own: dict[str, Tensor], rows: TaskGradients | None, count: int, *more: Tensor
+    ) -> dict[str, Tensor]:
+        """Let rows, heads' gradients and what `more` there is be the sums over all processes, and buffers those of the first
+        one, as torch's DistributedDataParallel has them; the heads' `own` losses, summed as well. A parameter that no
+        process has a gradient for keeps none."""
+        processes = self.processes
+        if processes.count == 1:
+            return own
+        assert rows
+        heads = [p for task in batches for p in self.model.head(task).parameters()]
+        touched = [number for number, p in enumerate(heads) if p.grad is not None]
+        told = processes.gathered((rows.told(), touched, list(own)))
+        own = {
+            name: own.get(name, torch.zeros((), device=self.model.device))
+            for name in sorted({n for *_, names in told for n in names})
+        }
+        gradients = filled(heads[number] for number in sorted({n for _, numbers, _ in told for n in numbers}))
+        buffers = [buffer for buffer in self.model.buffers() if buffer.is_floating_point()]
+        for buffer in () if processes.is_first else buffers:
+            buffer.zero_()
+        processes.sum([*more, *own.values(), *gradients, *buffers])
+        rows.add_up(count, [of_rows for of_rows, *_ in told])
+        return own
+
+    def _is_whole(self, batches: Mapping[str, Parts]) -> bool:
+        """Whether no task's batch comes in several parts, in any process."""
+        return not self.processes.any(any(len(parts) > 1 for parts in batches.values()))
+
     def _may_ask(self, *told: Tensor) -> bool:
         """Not about what is no number, which no step is made of: it would stay in what the combiner keeps, and a solver
         raises, and is not to blame. Where only the device knows, the combiner is asked; nothing waits for that."""
@@ -227,10 +303,9 @@ class Engine:
         """The gradient of the combiner's scalar by the losses [T]; its own parameters receive theirs on the way."""
         return _slopes(combiner, losses, step) if self._may_ask(losses) else losses * torch.nan
 
-    def _step(self, batches: Mapping[str, Parts], losses: Tensor) -> Step:
+    def _step(self, batches: Mapping[str, Parts], losses: Tensor, sizes: Mapping[str, int]) -> Step:
         """What a combiner may know. Numbers are filled in and not copied, which a recorded step could not do."""
-        sizes = [sum(map(len, parts)) for parts in batches.values()]
-        examples = [torch.full((1,), size, device=losses.device) for size in sizes]
+        examples = [torch.full((1,), sizes[task], device=losses.device) for task in batches]
         return Step(tuple(batches), losses.detach(), torch.cat(examples), self.number)
 
     def _gramian(self, rows: TaskGradients, count: int) -> Tensor | None:
@@ -266,7 +341,7 @@ class Engine:
         return (self.clip_norm / (norm + 1e-6)).clamp_max(1)
 
     def _passed_one_by_one(
-        self, batches: Mapping[str, Parts], rows: TaskGradients | None = None
+        self, batches: Mapping[str, Parts], sizes: Mapping[str, int], rows: TaskGradients | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """As `_passed`, a task after the other, or those together that share what the encoder reads; with `rows`, each one's
         gradient is moved to its row."""
@@ -274,7 +349,7 @@ class Engine:
         own: dict[str, Tensor] = {}
         names = sorted(batches)  # see `_forward`
         for group in [[task] for task in names] if rows else _sharing(batches, names):
-            of_group, of_heads = self._passed({task: batches[task] for task in group})
+            of_group, of_heads = self._passed({task: batches[task] for task in group}, sizes)
             losses.update(zip(group, of_group, strict=True))
             own.update(of_heads)
             if rows:
@@ -282,10 +357,21 @@ class Engine:
         return torch.stack([losses[task] for task in batches]), own
 
     def _passed(
-        self, batches: Mapping[str, Parts], row_of: Sequence[int] | None = None, *, backward: bool = True
+        self,
+        batches: Mapping[str, Parts],
+        sizes: Mapping[str, int],
+        row_of: Sequence[int] | None = None,
+        *,
+        backward: bool = True,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The mean losses [T] of the tasks' whole batches and the heads' own, their gradients added to what is there: the
-        tasks together, part after part."""
+        """The mean losses [T] of the tasks' whole batches and the heads' own, or what is given here adds to them; their
+        gradients added to what is there: the tasks together, part after part."""
+        with self.processes.draws(self._made, *batches, backward):
+            return self._passed_in_parts(batches, sizes, row_of, backward)
+
+    def _passed_in_parts(
+        self, batches: Mapping[str, Parts], sizes: Mapping[str, int], row_of: Sequence[int] | None, backward: bool
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         row = dict(zip(batches, row_of or [0] * len(batches), strict=True))
         losses = {task: torch.zeros((), device=self.model.device) for task in batches}
         own: dict[str, Tensor] = {}
@@ -293,7 +379,7 @@ class Engine:
             turn = {task: parts[number] for task, parts in batches.items() if number < len(parts)}
             shares = {}
             for task, loss in self._forward(turn, row).items():
-                share = len(turn[task]) / sum(map(len, batches[task]))
+                share = len(turn[task]) / sizes[task]
                 shares[task] = loss.total * share
                 for name, value in loss.own.items():
                     own[f"{task}/{name}"] = own.get(f"{task}/{name}", 0) + value * share
@@ -339,7 +425,7 @@ class Engine:
     def _cleared_rows(self, count: int) -> TaskGradients:
         """At least so many rows."""
         if self._rows is None or len(self._rows.matrix) < count:
-            self._rows = TaskGradients(self._layers, count, self._packing.tables if self._packing else ())
+            self._rows = TaskGradients(self._layers, count, self._packing.tables if self._packing else (), self.processes)
         self._rows.clear()
         return self._rows
 
@@ -353,6 +439,10 @@ def _sharing(batches: Mapping[str, Parts], names: Sequence[str]) -> list[list[st
         groups = [group for group in groups if group not in together]
         groups.append(([*(n for of, _ in together for n in of), task], read.union(*(of for _, of in together))))
     return [of for of, _ in groups]
+
+
+def _sizes(batches: Mapping[str, Parts]) -> dict[str, int]:
+    return {task: sum(map(len, parts)) for task, parts in batches.items()}
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

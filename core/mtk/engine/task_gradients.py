@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mtk.engine.embedding_gradients import EmbeddingGradients
 from mtk.engine.gramian import gramian
+from mtk.engine.processes import ALONE, Processes
 
 
 class TaskGradients:
@@ -21,10 +22,18 @@ class TaskGradients:
 
     A step begins with `clear`, fills in some rows by `take`, or by `add` and `EmbeddingGradients.add`, and lets them make up
     the parameters' gradient by a `give…`. When that is used, `release` it.
+
+    Of several processes each has rows of its own until `add_up` makes them the sums of all, of which a process then holds a
+    stretch: it multiplies and adds up the columns that are its own, and `processes` bring together what comes of it. That is
+    the traffic of T reduce-scatters, T·T numbers and one gather: (T + 1) / 2 times that of one gradient's sum.
     """
 
     def __init__(
-        self, layers: Mapping[str, Sequence[nn.Parameter]], count: int, tables: Collection[nn.Parameter] = ()
+        self,
+        layers: Mapping[str, Sequence[nn.Parameter]],
+        count: int,
+        tables: Collection[nn.Parameter] = (),
+        processes: Processes = ALONE,
     ) -> None:
         self.layers = tuple(layers)
         self.parameters = [p for members in layers.values() for p in members]
@@ -32,10 +41,14 @@ class TaskGradients:
         self._tables_of = [[self.tables[p] for p in members if p in tables] for members in layers.values()]
         dense = [p for p in self.parameters if p not in tables]
         sizes = [p.numel() for p in dense]
-        self.matrix = torch.zeros(count, sum(sizes), device=dense[0].device, dtype=dense[0].dtype)
+        self._processes, self._width = processes, sum(sizes)
+        columns = -(-self._width // processes.count) * processes.count  # so that each process owns as many
+        self.matrix = torch.zeros(count, columns, device=dense[0].device, dtype=dense[0].dtype)
+        self._own = processes.own(columns)
         widths = [sum(p.numel() for p in members if p not in tables) for members in layers.values()]
         self._columns = [slice(end - width, end) for width, end in zip(widths, accumulate(widths), strict=True)]
-        self._views = {p: part.unflatten(1, p.shape) for p, part in zip(dense, self.matrix.split(sizes, dim=1), strict=True)}
+        parts = self.matrix[:, : self._width].split(sizes, dim=1)
+        self._views = {p: part.unflatten(1, p.shape) for p, part in zip(dense, parts, strict=True)}
         self._touched: set[nn.Parameter] = set()  # parameters that any task gave a gradient in this step
         self._written: set[tuple[nn.Parameter, int]] = set()  # what of the matrix is this step's
 
@@ -66,7 +79,8 @@ class TaskGradients:
                 parameter.grad = None
                 self._touched.add(parameter)
                 self._written.add((parameter, row))
-        torch._foreach_copy_(views, gradients)
+        if views:
+            torch._foreach_copy_(views, gradients)
 
     def add(self, parameter: nn.Parameter, row: int, gradient: Tensor) -> None:
         """Add what a parameter gets from one task."""
@@ -88,13 +102,28 @@ class TaskGradients:
         else:
             view.addmm_(left, right)
 
+    def told(self) -> tuple[list[int], int]:
+        """What other processes have to know before `add_up`: which parameters a task gave a gradient, by their numbers, and
+        how many entries of tables were looked up."""
+        touched = [number for number, parameter in enumerate(self.parameters) if parameter in self._touched]
+        return touched, max((table.looked_up for table in self.tables.values()), default=0)
+
+    def add_up(self, count: int, told: Sequence[tuple[list[int], int]]) -> None:
+        """Let the first rows be the sums of those of all processes, of which each has `told` what it has."""
+        self._touched = {self.parameters[number] for touched, _ in told for number in touched}
+        for row in self._complete(count):
+            self._processes.scatter(row)
+        for table in self.tables.values():
+            table.exchange(self._processes, max(looked_up for _, looked_up in told))
+
     def kept(self, count: int) -> list[Tensor]:
-        """All that the first rows are made of, to be changed in place."""
-        return [self._complete(count), *(table.gathered(count) for table in self.tables.values())]
+        """All that the first rows are made of, or this process's stretch of it, to be changed in place."""
+        return [self._complete(count)[:, self._own], *(table.gathered(count) for table in self.tables.values())]
 
     def gramian(self, count: int) -> Tensor:
         """The inner products [count, count] of the first rows."""
-        products = gramian(self._complete(count))
+        products = gramian(self._complete(count)[:, self._own])
+        self._processes.sum([products])
         for table in self.tables.values():
             products = products + table.gramian(count)
         return products
@@ -102,16 +131,20 @@ class TaskGradients:
     def gramians(self, count: int) -> Tensor:
         """The same in each layer, [L, count, count]. Their sum over the layers is `gramian`."""
         matrix = self._complete(count)
-        products = []
-        for columns, tables in zip(self._columns, self._tables_of, strict=True):
-            products.append(sum((table.gramian(count) for table in tables), start=gramian(matrix[:, columns])))
-        return torch.stack(products)
+        products = torch.stack([gramian(matrix[:, self._own_of(columns)]) for columns in self._columns])
+        self._processes.sum([products])
+        for of_layer, tables in zip(products, self._tables_of, strict=True):
+            for table in tables:
+                of_layer.add_(table.gramian(count))
+        return products
 
     def gradients(self, count: int) -> Tensor:
         """The first rows over all parameters in their order [count, P], entries without a gradient included."""
         matrix = self._complete(count)
+        for row in matrix:
+            self._processes.gather(row)
         if not self.tables:
-            return matrix
+            return matrix[:, : self._width]
         return torch.cat([self.of(p, count).flatten(1) for p in self.parameters], dim=1)
 
     def of(self, parameter: nn.Parameter, count: int) -> Tensor:
@@ -128,10 +161,11 @@ class TaskGradients:
         """
         matrix = self._complete(weights.shape[-1])
         if weights.ndim == 1:
-            _add_up(matrix, weights)
+            _add_up(matrix[:, self._own], weights)
         else:
             for columns, of_layer in zip(self._columns, weights, strict=True):
-                _add_up(matrix[:, columns], of_layer)
+                _add_up(matrix[:, self._own_of(columns)], of_layer)
+        self._processes.gather(matrix[0])
         for parameter, rows in self._views.items():
             parameter.grad = rows[0] if parameter in self._touched else None
         for tables, of_layer in zip(self._tables_of, weights.expand(len(self.layers), -1), strict=True):
@@ -143,6 +177,11 @@ class TaskGradients:
         sizes = [p.numel() for p in self.parameters]
         for parameter, part in zip(self.parameters, gradient.split(sizes), strict=True):
             parameter.grad = part.view_as(parameter) if parameter in self._touched or parameter in self.tables else None
+
+    def _own_of(self, columns: slice) -> slice:
+        """Those of the columns that this process adds up."""
+        begin = max(columns.start, self._own.start)
+        return slice(begin, max(begin, min(columns.stop, self._own.stop)))
 
     def _first(self, parameter: nn.Parameter, row: int) -> bool:
         first = (parameter, row) not in self._written

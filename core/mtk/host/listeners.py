@@ -27,16 +27,17 @@ class Listeners:
     code: there an exception goes through.
     """
 
-    def __init__(self, registry: Registry, parts: Iterable[Part]) -> None:
-        """Plugins' modules, and the listeners that were asked for. Raises UsageError for one that cannot be built or
-        implements no run hook."""
+    def __init__(self, registry: Registry, parts: Iterable[Part], *, deaf: bool = False) -> None:
+        """Plugins' modules, and the listeners that were asked for; or nobody, whoever joins, if `deaf`: of several processes
+        that make one run the first is heard. Raises UsageError for one that cannot be built or implements no run hook."""
+        self._deaf = deaf
         self._manager = pluggy.PluginManager("mtk")
         self._manager.add_hookspecs(hookspecs)
         self._of_plugins: set[str] = set()  # the plugins' listeners, as a message names them
-        for plugin in registry.plugins:
+        for plugin in () if deaf else registry.plugins:
             self._register(plugin.module, f"The plugin '{plugin.name}' ({plugin.package} {plugin.version})")
         self._asked: dict[str, Any] = {}
-        for part in parts:
+        for part in () if deaf else parts:
             listener, component = part.build(), part.component
             self._asked[part.recorded] = listener
             origin = f"of plugin '{component.plugin}' ({component.package} {component.version})"
@@ -64,7 +65,8 @@ class Listeners:
 
     def join(self, listener: object) -> None:
         """Let one more object hear of the run."""
-        self._manager.register(listener)
+        if not self._deaf:
+            self._manager.register(listener)
 
     def tell(self, hook: str, **record: msgspec.Struct) -> list[str]:
         """Call a run hook with its record. The reasons of those who answer that the run shall stop, and who they are."""

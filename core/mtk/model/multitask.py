@@ -64,16 +64,19 @@ class _Answering:
         if self._losses:
             self._loss += model.loss_of_logits(self._task, batch, logits).item() * len(examples)
 
-    def in_order(self, place: Tensor) -> _Answers:
-        """Everything, where `place` says in which batch's place each example of the split was. Raises NonFiniteError."""
+    def in_order(self, place: Tensor, rows: Sequence[int]) -> _Answers:
+        """Everything, where `place` says in which batch's place each of these `rows` of the split was. Raises
+        NonFiniteError."""
         tokens = self._tokens
+        if not rows:
+            return _Answers(torch.empty(0), None, 0.0)
         if unfit := (~torch.cat(self._finite)[place]).nonzero().flatten().tolist():
             raise NonFiniteError(
-                f"The model's logits for task '{self._task}' are no finite numbers on {len(unfit)} of {len(tokens)} rows, "
-                f"such as {tokens.ids[unfit[0]]} of {tokens.source}."
+                f"The model's logits for task '{self._task}' are no finite numbers on {len(unfit)} of {len(rows)} rows, "
+                f"such as {tokens.ids[rows[unfit[0]]]} of {tokens.source}."
             )
         likely = torch.cat(self._likely)[place] if self._likely else None
-        return _Answers(torch.cat(self._predictions)[place], likely, self._loss / max(1, len(tokens)))
+        return _Answers(torch.cat(self._predictions)[place], likely, self._loss / len(rows))
 
 
 class Model(nn.Module):
@@ -157,11 +160,15 @@ class Model(nn.Module):
         )
 
     def predict_split(
-        self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object] = lambda done: None
+        self,
+        task: str,
+        tokens: TokenizedSplit,
+        progressed: Callable[[int], object] = lambda done: None,
+        rows: Sequence[int] | None = None,
     ) -> Tensor:
-        """The task's predictions on the host, as its kind's labels are, in the order of the split. `progressed` hears
-        after every batch how many examples are done."""
-        return self._over_splits([(task, tokens)], progressed)[0].predictions
+        """The task's predictions on the host, as its kind's labels are, in the order of the split, or in that of some of its
+        `rows`. `progressed` hears after every batch how many examples are done."""
+        return self._over_splits([(task, tokens)], progressed, rows)[0].predictions
 
     def probabilities_of_split(
         self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object] = lambda done: None
@@ -176,11 +183,14 @@ class Model(nn.Module):
         return answers.predictions, answers.probabilities
 
     def evaluate_splits(
-        self, splits: Sequence[tuple[str, TokenizedSplit]], progressed: Callable[[int], object] = lambda done: None
+        self,
+        splits: Sequence[tuple[str, TokenizedSplit]],
+        progressed: Callable[[int], object] = lambda done: None,
+        rows: Sequence[int] | None = None,
     ) -> list[tuple[Tensor, float]]:
         """The predictions for each (task, split), and the mean loss of its logits, without a head's own losses. The splits
         have labels, and the encoder reads the same in all of them (`read_alike`), which it does once."""
-        answers = self._over_splits(splits, progressed, losses=True)
+        answers = self._over_splits(splits, progressed, rows, losses=True)
         return [(answer.predictions, answer.loss) for answer in answers]
 
     @torch.no_grad()
@@ -188,15 +198,18 @@ class Model(nn.Module):
         self,
         splits: Sequence[tuple[str, TokenizedSplit]],
         progressed: Callable[[int], object],
+        rows: Sequence[int] | None = None,
         *,
         losses: bool = False,
         probabilities: bool = False,
     ) -> list[_Answers]:
         was_training, (_, read) = self.training, splits[0]
+        chosen = range(len(read)) if rows is None else rows
         self.eval()
         order: list[int] = []
         answers = [_Answering(self, task, tokens, losses, probabilities) for task, tokens in splits]
-        for examples in by_length(read.lengths, EVALUATION_BATCH):
+        for places in by_length([read.lengths[row] for row in chosen], EVALUATION_BATCH):
+            examples = [chosen[place] for place in places]
             batch = read.batch(examples)
             named = ", ".join(task for task, _ in splits)
             with out_of_memory_explained(partial("predicting {} for {}".format, named, batch), SMALLER_PREDICTION):
@@ -204,11 +217,11 @@ class Model(nn.Module):
                     encodings = self.encode(batch)
                 for answering in answers:
                     answering.add(examples, encodings)
-            order += examples
+            order += places
             progressed(len(order))
         self.train(was_training)
         place = torch.tensor(order, dtype=torch.long).argsort()
-        return [answering.in_order(place) for answering in answers]
+        return [answering.in_order(place, chosen) for answering in answers]
 
     def predicted(self, task: str, tokens: TokenizedSplit, examples: Sequence[int], batch: Batch, logits: Tensor) -> Tensor:
         """What these logits of a batch of `examples` predict, on the host, as the kind's labels are. Raises UsageError,

@@ -20,6 +20,7 @@ from mtk.engine.cuda_graphs import choose_recording
 from mtk.engine.device import autocast_of
 from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
+from mtk.engine.processes import ALONE, Processes
 from mtk.engine.recomputation import recompute
 from mtk.errors import UsageError
 from mtk.events import Plan, PlannedTask, Progress, StageProgress
@@ -90,8 +91,10 @@ def build_training(
     report: Callable[[Progress], object],
     prepare: Prepare = lambda stage: None,
     report_stage: Callable[[StageProgress], object] = lambda progress: None,
+    processes: Processes = ALONE,
 ) -> Training:
-    """Everything is made, and made to take a step once, so that a plugin that breaks its promise does so here."""
+    """Everything is made, and made to take a step once, so that a plugin that breaks its promise does so here: in each of
+    several processes alike, before they have to do with one another."""
     config = plan.config
     combiner = build_combiner(plan)
     recipe = Recipe(plan.sampler, plan.optimizer, plan.schedule, plan.ema_decay)
@@ -101,6 +104,7 @@ def build_training(
         plan.combiner.text,
         uses_host=combiner.uses_host,
         recompute=config.recompute,
+        processes=processes.count,
         unrecordable=None if is_recordable(plan.optimizer.cls) else plan.optimizer.text,
     )
     prepare(f"loading the encoder {plan.encoder.name}")
@@ -121,15 +125,24 @@ def build_training(
     }
     train = {name: model.tokenize(name, split) for name, split in training.items()}
     prepare("a dry run")
-    plain = why_plain(encoder, next(iter(train.values())).names)
-    engine = Engine(model, combiner.to(device), packed=plain is None, clip_norm=config.clip_norm, cosines=config.cosines)
+    plain = processes.first(lambda: why_plain(encoder, next(iter(train.values())).names))
+    engine = Engine(
+        model,
+        combiner.to(device),
+        packed=plain is None,
+        clip_norm=config.clip_norm,
+        cosines=config.cosines,
+        processes=processes,
+    )
     sizes = {name: t.batch_size for name, t in plan.tasks.items()}
     check_turns(combiner, train)
     trainer = Trainer(engine, train, sizes, config, recipe, report=report, record=record)
     further = list(trainer.sampling.seen_together(trainer.turns, trainer.steps, trainer.epoch_count))
     dry_run(model, build_combiner(plan).to(device), train, packed=plain is None, further=further)
     parts = (plan.optimizer, plan.schedule)
-    stages = Stages(plan.stages, model, data, config, parts, scaling=engine.scaling, report=report_stage)
+    stages = Stages(
+        plan.stages, model, data, config, parts, scaling=engine.scaling, report=report_stage, processes=processes
+    )
     torch.manual_seed(config.seed)  # of dropout, and of a combiner that draws
     return Training(stages, trainer, dev, beside, plain, notes + _without_effect(plan, trainer))
 

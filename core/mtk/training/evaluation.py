@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from mtk.calling.failures import broken, call
 from mtk.data.tokens import TokenizedSplit, read_alike
+from mtk.engine.processes import ALONE, Processes
 from mtk.metrics import Metrics
 from mtk.model.multitask import Model
 from mtk.task import Task
@@ -26,19 +29,66 @@ def evaluate_splits(
     model: Model,
     splits: Mapping[str, TokenizedSplit],
     progressed: Callable[[str, int], object] = lambda task, done: None,
+    processes: Processes = ALONE,
 ) -> Evaluated:
     """Evaluate each task's split, which has labels; a further one of a task has the name `task/NAME`. What the encoder reads
-    alike in several it encodes once. `progressed` hears of every batch: the task, and its examples so far."""
+    alike in several it encodes once. `progressed` hears of every batch: the task, and its examples so far. Each of several
+    `processes` evaluates its share of the rows."""
     found: dict[str, tuple[Tensor, float]] = {}
     for names in read_alike(splits):
-        found |= zip(names, model.evaluate_splits(_of_tasks(splits, names), _each(progressed, names)), strict=True)
+        answered = partial(model.evaluate_splits, _of_tasks(splits, names))
+        found |= zip(names, _by_all(processes, splits[names[0]], answered, _each(progressed, names)), strict=True)
     found = {name: found[name] for name in splits}
     predictions = {task: predicted for task, (predicted, _) in found.items()}
-    metrics = {
-        name: _metrics(model.tasks[task_of(name)], predicted, splits[name].exact_labels)
-        for name, predicted in predictions.items()
-    }
-    return Evaluated(metrics, predictions, {task: loss for task, (_, loss) in found.items()})
+
+    def metrics() -> Metrics:
+        return {
+            name: _metrics(model.tasks[task_of(name)], predicted, splits[name].exact_labels)
+            for name, predicted in predictions.items()
+        }
+
+    return Evaluated(processes.first(metrics), predictions, {task: loss for task, (_, loss) in found.items()})
+
+
+def predicted_split(
+    model: Model, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object], processes: Processes = ALONE
+) -> Tensor:
+    """The task's predictions for a split, as `Model.predict_split` gives them, by all processes."""
+
+    def predict(progressed: Callable[[int], object], rows: Sequence[int] | None) -> list[tuple[Tensor, float]]:
+        return [(model.predict_split(task, tokens, progressed, rows), 0.0)]
+
+    return _by_all(processes, tokens, predict, progressed)[0][0]
+
+
+def _by_all(
+    processes: Processes,
+    tokens: TokenizedSplit,
+    answered: Callable[[Callable[[int], object], Sequence[int] | None], list[tuple[Tensor, float]]],
+    progressed: Callable[[int], object],
+) -> list[tuple[Tensor, float]]:
+    """What a model says of the rows of one or more splits that are read as `tokens`, in their order, and the mean loss: each
+    row is `answered` by one process, of which each has rows of all lengths."""
+    count, rows = processes.count, len(tokens)
+    if count == 1:
+        return answered(progressed, None)
+    order = sorted(range(rows), key=tokens.lengths.__getitem__, reverse=True)
+    shares = [order[rank::count] for rank in range(count)]
+
+    def told(done: int) -> None:  # as if the others were as far
+        progressed(min(rows, done * count))
+
+    by_rank = processes.together(lambda: answered(told, shares[processes.rank]))
+    found = []
+    for of_split in zip(*by_rank, strict=True):
+        given = [predicted for predicted, _ in of_split]
+        predictions = torch.empty(rows, *given[0].shape[1:], dtype=given[0].dtype)
+        for share, predicted in zip(shares, given, strict=True):
+            if share:
+                predictions[share] = predicted
+        loss = sum(loss * len(share) for share, (_, loss) in zip(shares, of_split, strict=True))
+        found.append((predictions, loss / max(1, rows)))
+    return found
 
 
 def _metrics(task: Task, predictions: Tensor, labels: Tensor) -> dict[str, float]:

@@ -3,6 +3,9 @@
 Each is a KeyboardInterrupt, raised where the run can be left: after a step, between two batches of an evaluation, when a
 model is written. Raised wherever it came, it would be swallowed now and then, by a library that is being imported or by
 whatever calls Python from C, and the run would go on. A second one does not wait.
+
+Of several processes one may hear it a step before another: they leave the run together, at the first place where they agree
+that one of them has heard it.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+from mtk.engine.processes import ALONE, Processes
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -25,7 +30,8 @@ class Interruption:
     """As a context manager it hears the signals. Outside of the main thread, where Python hears none, it does nothing.
     `is_ending` is whether one was heard before: the next is the second."""
 
-    def __init__(self, *, is_ending: bool = False) -> None:
+    def __init__(self, processes: Processes = ALONE, *, is_ending: bool = False) -> None:
+        self._processes = processes
         self._before: dict[int, Any] = {}
         self._asked, self._is_ending = False, is_ending
 
@@ -43,7 +49,13 @@ class Interruption:
             self.check()
 
     def check(self) -> None:
-        """Here the run can be left. Raises KeyboardInterrupt if a signal asked for it."""
+        """Here the run can be left, by all processes. Raises KeyboardInterrupt if a signal asked one of them for it."""
+        if self._processes.any(self._asked):
+            self._asked = False
+            raise KeyboardInterrupt
+
+    def check_here(self) -> None:
+        """Here this process can leave what it does: the others learn it by what `Processes.together` makes of that."""
         if self._asked:
             self._asked = False
             raise KeyboardInterrupt

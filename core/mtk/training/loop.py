@@ -10,7 +10,8 @@ import msgspec
 from torch import Tensor
 
 from mtk.data.split import TaskData
-from mtk.errors import DataError, NonFiniteError
+from mtk.engine.processes import ALONE, Processes
+from mtk.errors import DataError, LostProcessError, NonFiniteError
 from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Result
 from mtk.files import standing
 from mtk.host.listeners import Listeners
@@ -19,7 +20,7 @@ from mtk.metrics import average
 from mtk.model.multitask import Model
 from mtk.training import checkpoint
 from mtk.training.build import Training
-from mtk.training.evaluation import evaluate_splits
+from mtk.training.evaluation import evaluate_splits, predicted_split
 from mtk.training.interruption import AtOnce, Interruption
 from mtk.training.learned import guessed, notes
 from mtk.training.resume import Due, State, restore, save_state
@@ -33,12 +34,14 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
 
     Ctrl-C, SIGTERM, SIGHUP, and a loss or a gradient that is not finite, end it early, with the best model so far, or else
     with the one that there is. What else is raised goes through, and takes the directory with it if it holds nothing yet.
+
+    Of several processes the first one alone writes and tells; the others go through the same, and wait for it.
     """
-    trainer, stages = training.trainer, training.stages
+    trainer, stages, processes = training.trainer, training.stages, training.trainer.processes
     model = trainer.evaluated_model
     began, best, interrupted, stopped = time.perf_counter(), None, False, None
     # The evaluation of the model in the directory. A run that died after it was kept goes on from before it was the best.
-    kept = directory.kept()
+    kept = processes.first(directory.kept)
     if state:
         restore(trainer, directory.checkpoint, state, stages)
         hearing.restore(state.listeners)
@@ -48,17 +51,20 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
                 f"{directory.model} is not there any more. Restore it, or remove {directory.checkpoint} to begin again."
             )
         kept = kept or best
-    due = Due(trainer.config.checkpoint_every)
+    due = Due(trainer.config.checkpoint_every, processes)
+
+    def write() -> None:
+        save_state(trainer, directory.checkpoint, best, directory.told(), hearing.states(), stages)
 
     def save() -> None:
         if due.ever:
             stages.tell()
             trainer.tell()
-            save_state(trainer, directory.checkpoint, best, directory.told(), hearing.states(), stages)
+            processes.first(write)
             due.done()
 
     try:
-        with Interruption() as interruption:
+        with Interruption(processes) as interruption:
             trainer.undisturbed = interruption.waits
             trainer.between_steps = lambda: save() if due(trainer.step) else None
             while stage := stages.current:
@@ -70,9 +76,11 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
                 evaluation, predictions = _evaluate(training, hearing, epoch, best, interruption)
                 with interruption.waits():
                     if evaluation.best:
-                        directory.keep(model, evaluation, predictions, {**training.dev, **training.further})
+                        splits = {**training.dev, **training.further}
+                        processes.first(partial(directory.keep, model, evaluation, predictions, splits))
                         best = kept = evaluation
-                    stopped = "; ".join(hearing.tell("mtk_evaluated", evaluation=evaluation)) or None
+                    reasons = processes.first(partial(hearing.tell, "mtk_evaluated", evaluation=evaluation))
+                    stopped = "; ".join(reasons) or None
                     trainer.evaluated = trainer.step
                     if stopped or trainer.ends_epoch:
                         save()
@@ -82,17 +90,19 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
         raise
     except KeyboardInterrupt:
         interrupted = True
-        with Interruption(is_ending=True):
+        with Interruption(processes, is_ending=True):
             if kept is None:
-                directory.keep(model)
+                processes.first(partial(directory.keep, model))
             save()
     except NonFiniteError as error:
         if kept is None:
-            directory.keep(model)
+            processes.first(partial(directory.keep, model))
         held = f"the best model so far, of epoch {kept.epoch}" if kept else "the model as it was before, not yet evaluated"
         raise NonFiniteError(f"{error} {directory.path} holds {held}.") from error
-    except BaseException:
-        if not directory.holds_something:
+    except BaseException as error:
+        if isinstance(error, LostProcessError) and standing(directory.checkpoint).exists():
+            raise LostProcessError(f"{error}. Go on from its last checkpoint with --resume {directory.path}.") from error
+        if processes.is_first and not directory.holds_something:
             directory.remove()  # nothing half-written stays behind
         raise
     return Result(
@@ -132,12 +142,12 @@ def _evaluate(
     sizes = {name: len(tokens) for name, tokens in splits.items()}
 
     def progressed(task: str, done: int) -> None:
-        interruption.check()
+        interruption.check_here()
         hearing.tell("mtk_evaluation_progressed", progress=EvaluationProgress(task=task, done=done, examples=sizes[task]))
 
     start = EvaluationStart(step=trainer.step, epoch=epoch, examples=sizes)
     hearing.tell("mtk_evaluation_started", start=start)
-    found, predictions, losses = evaluate_splits(trainer.evaluated_model, splits, progressed)
+    found, predictions, losses = evaluate_splits(trainer.evaluated_model, splits, progressed, trainer.processes)
     further = {name: found[name] for name in training.further}
     metrics = {name: found[name] for name in training.dev}
     losses = {name: losses[name] for name in training.dev}
@@ -150,19 +160,26 @@ def _evaluate(
 
 
 def predict_tests(
-    model: Model, data: Mapping[str, TaskData], directory: RunDirectory, result: Result, registry: Registry
+    model: Model,
+    data: Mapping[str, TaskData],
+    directory: RunDirectory,
+    result: Result,
+    registry: Registry,
+    processes: Processes = ALONE,
 ) -> Result:
     """Write what the best model says of the test files; `model` is the last one. The result, which a signal interrupts."""
     tests = {(name, "test"): d.test for name, d in data.items() if d.test is not None}
     for name, d in data.items():
         tests |= {(name, split): read for split, read in d.further.items() if split.startswith("test")}
     try:
-        with Interruption() as interruption:
+        with Interruption(processes) as interruption:
             if tests and (result.best is None or result.best.step != result.steps):
                 model = checkpoint.load(directory.model, device=str(model.device), registry=registry)
             for (name, split), test in tests.items():
-                predictions = model.predict_split(name, model.tokenize(name, test), lambda done: interruption.check())
-                directory.write_predictions(model.tasks[name], split, test.ids, predictions)
+                tokens = model.tokenize(name, test)
+                predictions = predicted_split(model, name, tokens, lambda done: interruption.check_here(), processes)
+                write = partial(directory.write_predictions, model.tasks[name], split, test.ids, predictions)
+                processes.first(write)
     except AtOnce:
         raise
     except KeyboardInterrupt:

@@ -6,7 +6,6 @@ RUN/checkpoint/state.safetensors       model, optimizer, combiner, the states of
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mtk.data.batches import Place
+from mtk.engine.processes import ALONE, Processes
 from mtk.errors import DataError
 from mtk.events import Evaluation
 from mtk.files import digest, is_as_saved, read_json, standing, write_directory
@@ -65,12 +65,13 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Due:
-    """Whether a checkpoint is due: every so many steps, "100", or minutes, "10m"; never for "0"."""
+    """Whether a checkpoint is due: every so many steps, "100", or minutes, "10m"; never for "0". For all processes alike."""
 
-    def __init__(self, every: str) -> None:
+    def __init__(self, every: str, processes: Processes = ALONE) -> None:
+        self._now = processes.now
         self._by_time = every.endswith("m")
         self._every = int(every.removesuffix("m")) * (60 if self._by_time else 1)
-        self._last = time.monotonic()
+        self._last = self._now()
 
     @property
     def ever(self) -> bool:
@@ -81,10 +82,10 @@ class Due:
             return False
         if not self._by_time:
             return step % self._every == 0
-        return time.monotonic() - self._last >= self._every
+        return self._now() - self._last >= self._every
 
     def done(self) -> None:
-        self._last = time.monotonic()
+        self._last = self._now()
 
 
 def save_state(
@@ -132,6 +133,17 @@ def save_state(
     write_directory(directory, fill)
 
 
+def read_state_of_all(directory: Path, processes: Processes) -> State | None:
+    """The same in every process. Raises DataError where one does not see what the first one sees."""
+    read = processes.together(lambda: read_state(directory))
+    if unfit := [rank for rank, state in enumerate(read) if (state and state.checksum) != (read[0] and read[0].checksum)]:
+        raise DataError(
+            f"Process {unfit[0]} does not find in {directory} what process 0 finds there: a run that several machines go on "
+            f"with is in a directory that all of them have."
+        )
+    return read[processes.rank]
+
+
 def read_state(directory: Path) -> State | None:
     """What `save_state` wrote; None where there is nothing. Raises DataError for what it did not write."""
     directory = standing(directory)
@@ -165,7 +177,7 @@ def restore(trainer: Trainer, directory: Path, state: State, stages: Stages | No
     trainer.step, trainer.evaluated = state.step, state.evaluated
     trainer.examples, trainer.seconds, trainer.skips = state.examples, state.seconds, state.skips
     trainer.movements |= state.movements
-    trainer.engine.number.fill_(state.step)
+    trainer.engine.go_to(state.step)
     if not stage:
         _restore_rates(trainer)
     torch.set_rng_state(tensors[CPU])

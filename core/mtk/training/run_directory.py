@@ -87,14 +87,22 @@ class RunDirectory:
     def existing(cls, path: Path, plan: RunPlan) -> RunDirectory:
         """That of a run which goes on; no other process writes there from now on. Raises UsageError where one does."""
         directory = cls([], plan)
-        directory._at(path)
+        directory.at(path)
         directory._lock()
+        return directory
+
+    @classmethod
+    def of_another(cls, path: Path | None, plan: RunPlan) -> RunDirectory:
+        """One in which another process of the run writes; where it is, is said later if `path` is None."""
+        directory = cls([], plan)
+        if path:
+            directory.at(path)
         return directory
 
     def create(self) -> None:
         """Make the directory and write the configuration. No two runs get one directory, however near they begin."""
         for path in self._names:
-            self._at(path)
+            self.at(path)
             try:
                 path.mkdir(parents=True)
                 break
@@ -172,7 +180,8 @@ class RunDirectory:
         DataError for a model that is damaged."""
         return checkpoint.evaluation_of(self.model) if standing(self.model).exists() else None
 
-    def _at(self, path: Path) -> None:
+    def at(self, path: Path) -> None:
+        """It is there."""
         self.path = path
         self.model, self.predictions, self.checkpoint = path / "model", path / "predictions", path / "checkpoint"
 

@@ -16,6 +16,7 @@ from mtk.data.batches import Batches
 from mtk.data.split import TaskData
 from mtk.data.tokens import Sequences
 from mtk.engine.loss_scaling import LossScaling
+from mtk.engine.processes import ALONE, Processes
 from mtk.errors import NonFiniteError
 from mtk.events import StageProgress
 from mtk.host.part import Part
@@ -43,11 +44,12 @@ class Stages:
         *,
         scaling: LossScaling | None,
         report: Callable[[StageProgress], object],
+        processes: Processes = ALONE,
     ) -> None:
         """`recipe` is the run's optimizer and schedule. Each stage makes a small step, which leaves everything as it was.
         Raises UsageError, naming the stage, for one that fails in it."""
         self._parts, self._model, self._config, self._recipe = parts, model, config, recipe
-        self._scaling, self._report = scaling, report
+        self._scaling, self._report, self._processes = scaling, report, processes
         self.current: StageTrainer | None = None
         if parts:
             texts = list(dict.fromkeys(text for d in data.values() for text in d.train.each_text()))
@@ -83,6 +85,7 @@ class Stages:
             self._recipe,
             scaling=self._scaling,
             report=self._report,
+            processes=self._processes,
         )
 
 
@@ -100,9 +103,11 @@ class StageTrainer:
         *,
         scaling: LossScaling | None,
         report: Callable[[StageProgress], object],
+        processes: Processes = ALONE,
     ) -> None:
         self.number, self.name, self._model, self._texts = number, part.text, model, texts
         self._clip_norm, self._scaling, self._report = config.clip_norm, scaling, report
+        self._processes = processes
         optimizer, schedule = recipe
         seed = f"{config.seed} stage {number}"
         self._seed = Random(seed).getrandbits(63)
@@ -147,16 +152,16 @@ class StageTrainer:
             torch.manual_seed(self._seed)
         self._model.train()
         self.stage.train()
-        reported = time.perf_counter()
-        self._began = reported, self.step
+        reported = self._processes.now()
+        self._began = time.perf_counter(), self.step
         while self.step < self.steps:
             with undisturbed():
                 self._make_step(next(self.batches))
                 self.step += 1
             if self._model.device.type == "cpu":
                 self._check_finite()
-            if time.perf_counter() - reported >= REPORT_SECONDS:
-                reported = time.perf_counter()
+            if self._processes.now() - reported >= REPORT_SECONDS:
+                reported = self._processes.now()
                 with undisturbed():
                     self.tell()
             if self.step < self.steps:
@@ -188,13 +193,18 @@ class StageTrainer:
         self._fit.clear()
 
     def _make_step(self, rows: Sequence[int]) -> None:
-        loss = self._loss(rows)
-        scaling = self._scaling
-        (loss * scaling.scale if scaling else loss).backward()
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
+        scaling, trained = self._scaling, [p for group in self.optimizer.param_groups for p in group["params"]]
+        own = self._processes.share({self.name: rows})[self.name]
+        loss = torch.zeros((), device=self._model.device)
+        if own:
+            with self._processes.draws(self.number, self.step):
+                loss = self._loss(own) * (len(own) / len(rows))
+            (loss * scaling.scale if scaling else loss).backward()
+        loss = loss.detach()
+        self._processes.sum_gradients(trained, loss)
+        parameters = [p for p in trained if p.grad is not None]
         sound = scaling.unscale([p.grad for p in parameters if p.grad is not None]) if scaling else None
         norm = nn.utils.clip_grad_norm_(parameters, self._clip_norm or torch.inf)
-        loss = loss.detach()
         finite = loss.isfinite() & norm.isfinite()
         update(self.optimizer, finite)
         self._losses.append(loss)

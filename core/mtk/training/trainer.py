@@ -17,8 +17,8 @@ from mtk.calling.failures import call
 from mtk.config import RunConfig
 from mtk.data.batches import Batches, pieces
 from mtk.data.tokens import Batch, TokenizedSplit
-from mtk.engine.cuda_graphs import LENGTHS, RecordedSteps, Step
-from mtk.engine.gradients import Engine, Outcome, Parts
+from mtk.engine.cuda_graphs import LENGTHS, RecordedSteps
+from mtk.engine.gradients import Engine, Outcome, Parts, Sizes
 from mtk.errors import out_of_memory_explained
 from mtk.events import Progress
 from mtk.host.part import Part
@@ -46,7 +46,8 @@ class Recipe:
 class Trainer:
     """Trains an engine's model on tokenized training sets, `train[task]`, with `batch_sizes[task]` examples in a step, or as
     many as the recipe's sampler says.
-    `report` gets a Progress every second or so. `record` is whether steps are recorded as CUDA graphs."""
+    `report` gets a Progress every second or so. `record` is whether steps are recorded as CUDA graphs. Where the engine has
+    several processes, each takes its share of these examples."""
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class Trainer:
         record: bool = False,
     ) -> None:
         self.engine, self.train, self.config = engine, train, config
-        self.model, self.combiner = engine.model, engine.combiner
+        self.model, self.combiner, self.processes = engine.model, engine.combiner, engine.processes
         self.report = report
         self.turns = self.combiner.turns()
         sizes = {task: len(tokens) for task, tokens in train.items()}
@@ -86,7 +87,7 @@ class Trainer:
         self.recorded = record
         self.undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext  # around each step
         self.between_steps: Callable[[], object] = lambda: None
-        self._step: Step = RecordedSteps(self._make_step) if record else self._make_step
+        self._recorded_step = RecordedSteps(self._make_step) if record else None
         self._telemetry = Telemetry(engine.layers)
         self._began = (0.0, 0)  # when the epoch began, and after how many examples
 
@@ -118,13 +119,14 @@ class Trainer:
         every = [self.steps_per_epoch, *filter(None, [self.config.evaluate_every])]
         return min(self.steps, *((self.evaluated // steps + 1) * steps for steps in every))
 
-    def optimize(self, batches: Mapping[str, Parts]) -> Outcome:
-        """One optimizer step of one turn, on a batch of each of its tasks."""
+    def optimize(self, batches: Mapping[str, Parts], sizes: Sizes = None) -> Outcome:
+        """One optimizer step of one turn, on a batch of each of its tasks, or this process's share of batches with so many
+        examples in all."""
         with kept_from(self._touched()) as finite:
-            outcome = self._step(batches)
+            outcome = self._recorded_step(batches) if self._recorded_step else self._make_step(batches, sizes)
             finite.append(outcome.finite)
             if self.model.device.type != "cpu" or outcome.finite:
-                call(self.combiner, "after_step", losses=lambda: self.engine.losses(batches))
+                call(self.combiner, "after_step", losses=lambda: self.engine.losses(batches, sizes))
         self.schedule.step()
         if self.average:
             self.average.update(self.model, self.step + 1)
@@ -146,22 +148,23 @@ class Trainer:
 
     def _train_until(self, end: int) -> None:
         self.model.train()
-        began = reported = time.perf_counter()
+        began, reported = time.perf_counter(), self.processes.now()
         self._began = began, self.examples
         while self.step < end:
             turn = self.turns[self.step % len(self.turns)]
             with self.undisturbed():
                 examples = {task: self.batches[task].take(count) for task, count in self._counts(turn).items()}
-                parts = self._parts(examples)
+                sizes = {task: len(numbers) for task, numbers in examples.items()}
+                parts = self._parts(self.processes.share(examples))
                 with out_of_memory_explained(partial(_described, self.step + 1, parts)):
-                    outcome = self.optimize(parts)
+                    outcome = self.optimize(parts, sizes)
                 self.step += 1
                 self._telemetry.add(self.step, outcome, examples)
-                self.examples += sum(map(len, examples.values()))
+                self.examples += sum(sizes.values())
             if self.model.device.type == "cpu" and not outcome.finite:  # a device is only asked with every report
                 self._check_finite()
-            if time.perf_counter() - reported >= REPORT_SECONDS:
-                reported = time.perf_counter()
+            if self.processes.now() - reported >= REPORT_SECONDS:
+                reported = self.processes.now()
                 with self.undisturbed():
                     self.tell()
             if self.step < end:
@@ -182,8 +185,8 @@ class Trainer:
                 raise found
             self.skips.add(step, found)
 
-    def _make_step(self, batches: Mapping[str, Parts]) -> Outcome:
-        outcome = self.engine.backward(batches)
+    def _make_step(self, batches: Mapping[str, Parts], sizes: Sizes = None) -> Outcome:
+        outcome = self.engine.backward(batches, sizes)
         update(self.optimizer, outcome.finite)
         self.combiner.zero_grad(set_to_none=True)
         self.engine.release()
@@ -194,7 +197,7 @@ class Trainer:
         parts: dict[str, list[Batch]] = {}
         multiple = LENGTHS if self.recorded else 1
         for task, numbers in examples.items():
-            size = math.ceil(len(numbers) / self.config.accumulate)
+            size = max(1, math.ceil(len(numbers) / self.config.accumulate))
             own = [self.train[task].batch(part, multiple) for part in pieces(numbers, size)]
             first = next((t for t in parts if self._drawn_as[t] == self._drawn_as[task] and examples[t] == numbers), None)
             if first:

@@ -1,0 +1,58 @@
+"""Several processes that train together, forked from a test: they have what it has imported, and one thread each."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import traceback
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+import torch
+from torch.distributed import TCPStore
+
+from mtk.engine.processes import Processes, joined
+
+
+def together(count: int, work: Callable[[Processes], Any], patience: float = 120) -> list[Any]:
+    """What `work` gives in each of them, by rank. Raises AssertionError with what went wrong in one of them."""
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    context = get_context("fork")
+    pipes = [context.Pipe(duplex=False) for _ in range(count)]
+    environment = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "WORLD_SIZE": str(count),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+    }
+    started = [
+        context.Process(target=_work, args=(work, {**environment, "RANK": str(rank)}, sent))
+        for rank, (_, sent) in enumerate(pipes)
+    ]
+    for process, (_, sent) in zip(started, pipes, strict=True):
+        process.start()
+        sent.close()
+    answers = []
+    try:
+        for rank, (received, _) in enumerate(pipes):
+            assert received.poll(patience), f"process {rank} says nothing"
+            answers.append(pickle.loads(received.recv_bytes()))
+    finally:
+        for process in started:
+            process.kill()
+            process.join()
+    failures = [f"process {rank}: {failure}" for rank, (_, failure) in enumerate(answers) if failure]
+    assert not failures, min(failures, key=lambda text: "LostProcessError" in text)  # of which another one is the cause
+    return [given for given, _ in answers]
+
+
+def _work(work: Callable[[Processes], Any], environment: dict[str, str], sent: Connection) -> None:
+    os.environ.update(environment)
+    torch.set_num_threads(1)
+    try:
+        with joined(torch.device("cpu")) as processes:
+            sent.send_bytes(pickle.dumps((work(processes), None)))
+    except BaseException:
+        sent.send_bytes(pickle.dumps((None, traceback.format_exc())))
