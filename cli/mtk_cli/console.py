@@ -325,7 +325,8 @@ def setup(plan: Plan) -> Listing:
             grid.add_row(kind, name)
     for stage in plan.stages:
         grid.add_row("stage", stage)
-    grid.add_row("device", f"{plan.device}, {plan.precision}" + (", CUDA graphs" if plan.recorded else ""))
+    together = f", {plan.processes} processes" if plan.processes > 1 else ""
+    grid.add_row("device", f"{plan.device}, {plan.precision}{together}" + (", CUDA graphs" if plan.recorded else ""))
     grid.add_row("training", f"{_count(plan.epochs, 'epoch')}, {_count(plan.steps, 'step')}")
     grid.add_row("out", str(plan.out))
     return grid

@@ -45,6 +45,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     stages: list[str] = []  # what comes before training, in its order
     device: str
     precision: str
+    processes: int = 1  # that train it together, each on its share of a step's examples
     recorded: bool  # whether steps are recorded as CUDA graphs
     plain: str | None  # why the tasks pass the encoder one after the other; None where they do so at once
     epochs: int

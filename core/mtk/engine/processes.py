@@ -10,9 +10,11 @@ processes, torchrun or `mtk run --nproc`, is no matter: they find one another by
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from random import Random
 from typing import Any, TypeVar
 
@@ -205,13 +207,14 @@ def joined(device: torch.device) -> Iterator[Processes]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
+    store, rank, size = next(rendezvous("env://"))
+    # torchrun keeps the store when it starts processes again, and with it the addresses of those that are gone
+    own = dist.PrefixStore(f"mtk {launched.restarts()} {next(_joinings)}", store)
     with _reached():
-        store, rank, count = next(rendezvous("env://"))
-        dist.init_process_group(
-            "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", store=store, rank=rank, world_size=count
-        )
+        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, store=own, rank=rank, world_size=size)
     try:
-        processes = Processes(rank, count, device)
+        processes = Processes(rank, size, device)
         processes.any(False)
         yield processes
     except MtkError as error:
@@ -220,6 +223,9 @@ def joined(device: torch.device) -> Iterator[Processes]:
         raise
     finally:
         dist.destroy_process_group()
+
+
+_joinings = count()  # one script may make several runs
 
 
 def is_told(store: dist.Store) -> bool:
@@ -257,8 +263,9 @@ def _reached() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise LostProcessError(f"Another process of this run has ended, or cannot be reached: {reason}") from error
+        words = re.search(r"Connection [a-z ]+\w|[Tt]imed out[a-z ]*", str(error))
+        reason = words[0] if words else " ".join(str(error).split())[:200]
+        raise LostProcessError(f"Another process of this run has ended, or cannot be reached ({reason}).") from error
 
 
 # by the names that torch has for them from 2.13 on, or by those of before

@@ -101,7 +101,7 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
         raise NonFiniteError(f"{error} {directory.path} holds {held}.") from error
     except BaseException as error:
         if isinstance(error, LostProcessError) and standing(directory.checkpoint).exists():
-            raise LostProcessError(f"{error}. Go on from its last checkpoint with --resume {directory.path}.") from error
+            raise LostProcessError(f"{error} Go on from its last checkpoint with --resume {directory.path}.") from error
         if processes.is_first and not directory.holds_something:
             directory.remove()  # nothing half-written stays behind
         raise
