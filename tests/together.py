@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import pickle
 import traceback
@@ -15,9 +16,22 @@ from torch.distributed import TCPStore
 
 from mtk.engine.processes import Processes, joined
 
+PATIENCE = 100  # seconds
 
-def together(count: int, work: Callable[[Processes], Any], patience: float = 120) -> list[Any]:
-    """What `work` gives in each of them, by rank. Raises AssertionError with what went wrong in one of them."""
+
+def together(count: int, work: Callable[[Processes], Any]) -> list[Any]:
+    """What `work` gives in each of them, by rank, when they have joined. Raises AssertionError with what went wrong in
+    one."""
+
+    def joining() -> Any:
+        with joined(torch.device("cpu")) as processes:
+            return work(processes)
+
+    return started(count, joining)
+
+
+def started(count: int, work: Callable[[], Any]) -> list[Any]:
+    """The same of processes that are as torchrun starts them: to join is theirs."""
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     context = get_context("fork")
     pipes = [context.Pipe(duplex=False) for _ in range(count)]
@@ -27,20 +41,23 @@ def together(count: int, work: Callable[[Processes], Any], patience: float = 120
         "WORLD_SIZE": str(count),
         "TORCHELASTIC_USE_AGENT_STORE": "True",
     }
-    started = [
+    children = [
         context.Process(target=_work, args=(work, {**environment, "RANK": str(rank)}, sent))
         for rank, (_, sent) in enumerate(pipes)
     ]
-    for process, (_, sent) in zip(started, pipes, strict=True):
+    for process, (_, sent) in zip(children, pipes, strict=True):
         process.start()
         sent.close()
     answers = []
     try:
         for rank, (received, _) in enumerate(pipes):
-            assert received.poll(patience), f"process {rank} says nothing"
-            answers.append(pickle.loads(received.recv_bytes()))
+            assert received.poll(2 * PATIENCE), f"process {rank} says nothing"
+            try:
+                answers.append(pickle.loads(received.recv_bytes()))
+            except EOFError:
+                answers.append((None, "it ended and said nothing"))
     finally:
-        for process in started:
+        for process in children:
             process.kill()
             process.join()
     failures = [f"process {rank}: {failure}" for rank, (_, failure) in enumerate(answers) if failure]
@@ -48,11 +65,11 @@ def together(count: int, work: Callable[[Processes], Any], patience: float = 120
     return [given for given, _ in answers]
 
 
-def _work(work: Callable[[Processes], Any], environment: dict[str, str], sent: Connection) -> None:
+def _work(work: Callable[[], Any], environment: dict[str, str], sent: Connection) -> None:
     os.environ.update(environment)
     torch.set_num_threads(1)
+    faulthandler.dump_traceback_later(PATIENCE, exit=True)  # says where it waits
     try:
-        with joined(torch.device("cpu")) as processes:
-            sent.send_bytes(pickle.dumps((work(processes), None)))
+        sent.send_bytes(pickle.dumps((work(), None)))
     except BaseException:
         sent.send_bytes(pickle.dumps((None, traceback.format_exc())))

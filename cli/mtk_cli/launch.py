@@ -36,7 +36,7 @@ def launch(count: int, arguments: Sequence[str]) -> int:
     }
     children = [
         subprocess.Popen(
-            [sys.executable, "-m", "mtk", *arguments],
+            command(arguments),
             env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             start_new_session=True,  # a signal comes to each once: from here
         )
@@ -54,6 +54,11 @@ def launch(count: int, arguments: Sequence[str]) -> int:
     if status < 0 and not is_told(store):
         raise MtkError(f"Process {failed} of the run was ended by {signal.Signals(-status).name}, and so are the others.")
     return status if status > 0 else MtkError.exit_code
+
+
+def command(arguments: Sequence[str]) -> list[str]:
+    """What a process is started with."""
+    return [sys.executable, "-m", "mtk", *arguments]
 
 
 def _first_to_fail(children: Sequence[subprocess.Popen[bytes]]) -> int | None:

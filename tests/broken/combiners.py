@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 import mtk
@@ -286,6 +287,11 @@ class Triples(Sum):
         return super().weights(gramian) * 3
 
 
+class AsksWhichProcessItIs(Sum):
+    def weights(self, gramian: Tensor) -> Tensor:
+        return super().weights(gramian) * (1 + (dist.get_rank() if dist.is_initialized() else 0))
+
+
 CAUGHT: list[tuple[type[Any], set[str]]] = [
     (Sum, set()),
     (Doubles, {"shape"}),
@@ -304,8 +310,9 @@ CAUGHT: list[tuple[type[Any], set[str]]] = [
     (KeepsGraphs, {"no-graph"}),
     (RestsInEvalMode, {"modes"}),
     (DrawsWithPython, {"same-seed"}),
-    (CountsInstances, {"same-seed", "saving", "modes", "any-process"}),
+    (CountsInstances, {"same-seed", "saving", "modes", "any-process", "two-processes"}),
     (TurnsASetIntoTurns, {"any-process"}),
+    (AsksWhichProcessItIs, {"two-processes"}),
     (NamesATaskTwice, {"turns"}),
     (TurnsRound, {"turns"}),
     (SortsTheTasks, {"inputs-kept"}),

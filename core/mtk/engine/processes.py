@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from itertools import count
 from random import Random
 from typing import Any, TypeVar
@@ -28,6 +29,7 @@ from mtk.errors import LostProcessError, MtkError, UsageError
 
 T = TypeVar("T")
 
+MEETING = timedelta(seconds=60)  # for which one waits for another on this machine
 FEWEST = 2  # examples of a task that a process takes, or none: a head that normalises over them cannot do with one
 
 
@@ -210,17 +212,31 @@ def joined(device: torch.device) -> Iterator[Processes]:
     store, rank, size = next(rendezvous("env://"))
     # torchrun keeps the store when it starts processes again, and with it the addresses of those that are gone
     own = dist.PrefixStore(f"mtk {launched.restarts()} {next(_joinings)}", store)
-    with _reached():
-        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-        dist.init_process_group(backend, store=own, rank=rank, world_size=size)
     try:
-        processes = Processes(rank, size, device)
-        processes.any(False)
-        yield processes
+        with _group(own, rank, size, device) as processes:
+            yield processes
     except MtkError as error:
         with suppress(RuntimeError):  # the store was in a process that is gone
             error.is_told_here = store.add(_told(), 1) == 1
         raise
+
+
+@contextmanager
+def meeting(port: int, rank: int, count: int) -> Iterator[Processes]:
+    """So many processes on this machine's CPU, which meet where one of them has a store."""
+    with _group(dist.TCPStore("127.0.0.1", port, is_master=False, timeout=MEETING), rank, count, torch.device("cpu")) as met:
+        yield met
+
+
+@contextmanager
+def _group(store: dist.Store, rank: int, count: int, device: torch.device) -> Iterator[Processes]:
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    with _reached():
+        dist.init_process_group(backend, store=store, rank=rank, world_size=count)
+    try:
+        processes = Processes(rank, count, device)
+        processes.any(False)
+        yield processes
     finally:
         dist.destroy_process_group()
 

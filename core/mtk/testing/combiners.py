@@ -7,8 +7,8 @@ gets its statistic and an `mtk.Step`, and after the optimizer's step `after_step
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, NamedTuple
@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import torch
 from hypothesis import strategies as st
 from safetensors.torch import load, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtk.calling.arguments import named
 from mtk.calling.failures import failures, unheard
 from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Step
-from mtk.errors import UsageError, nearest
+from mtk.errors import LostProcessError, UsageError, nearest
 from mtk.host.options import options
 from mtk.testing.check import Check, Promise, Subject
 from mtk.testing.processes import elsewhere, reachable
@@ -274,6 +274,26 @@ def any_process(subject: Subject, example: Steps) -> str | None:
     return _differing([*map(torch.tensor, gradients)], [*map(torch.tensor, others)], "in another process")
 
 
+def two_processes(subject: Subject, example: Steps) -> str | None:
+    """Two processes that each have a part of a step's examples come to what one comes to: both are given the sum of losses
+    and gradients, and decide alike."""
+    from torch.distributed import TCPStore
+
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    here: list[list[float]] = []
+
+    def meanwhile() -> None:
+        with suppress(LostProcessError):  # it says why
+            here.extend(taken_by_two(subject, (0, store.port, example)))
+
+    there, why = elsewhere(taken_by_two, subject, (1, store.port, example), meanwhile)
+    if why:
+        return f"in the second process {why}"
+    first, second = [*map(torch.tensor, here)], [*map(torch.tensor, there)]
+    alone = taken(built(subject, example), example)
+    return _differing(alone, first, "in two processes") or _differing(first, second, "in the second process")
+
+
 def additive(subject: Subject, example: Steps) -> str | None:
     """An `additive` combiner gives the plain sum, for the engine adds up the losses without asking it."""
     combiner = built(subject, example)
@@ -387,6 +407,7 @@ def checks(subject: Subject) -> list[Check]:
         found.append(Check(subject, on_the_device, several, tries=10))
     if reachable(subject):
         found.append(Check(subject, any_process, many.most(), tries=5))
+        found.append(Check(subject, two_processes, tame, tries=2))
     if issubclass(combiner, LossCombiner) and combiner.additive:
         found.append(Check(subject, additive, many.steps()))
     if by_layer := tuple(layers for layers in every.layers if layers):
@@ -460,19 +481,57 @@ def taken(
     """The encoder's gradient [P] in each turn of each step. After it, the combiner's own parameters learn, and `after_step`
     is called; where that fails, one promise speaks of it, which is `strict`. What is random comes from `seed`; the global
     generators, where `chance` says, so that a combiner which draws from them is caught by one promise too."""
-    learned = [parameter for parameter in combiner.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.Adam(learned, lr=0.01, foreach=False) if learned else None
-    encoders = []
+    learn, encoders = _learning(combiner), []
     with _seeded(seed), nullcontext() if chance is None else global_generators(chance):
         for given in by_turn(combiner, example, device, number):
             given.losses.requires_grad_(isinstance(combiner, LossCombiner))
             encoders.append(_combined(combiner, given, decided(combiner, given), example.layers))
-            if optimizer:
-                optimizer.step()
-                combiner.zero_grad()
+            learn()
             with nullcontext() if strict else unheard():
                 _after_step(combiner, given.losses.detach() * 0.9)
     return encoders
+
+
+def taken_by_two(subject: Subject, shared: tuple[int, int, Steps]) -> list[list[float]]:
+    """The same as process `rank` of two, which meet at a `port`, has it: with a part of the losses and of the gradients."""
+    from mtk.engine.processes import meeting
+    from mtk.engine.task_gradients import TaskGradients
+
+    rank, port, example = shared
+    share = (0.25, 0.75)[rank]  # of which small integers and their sums are exact
+    combiner, encoders = built(subject, example), []
+    learn = _learning(combiner)
+    with meeting(port, rank, 2) as processes, _seeded(0), global_generators(0):
+        for given in by_turn(combiner, example):
+            losses, count = given.losses * share, len(given.losses)
+            processes.sum([losses])
+            layers = [nn.Parameter(torch.zeros(size)) for size in example.layers or given.gradients.shape[1:]]
+            rows = TaskGradients({str(n): [layer] for n, layer in enumerate(layers)}, count, processes=processes)
+            for row, gradient in enumerate(given.gradients * share):
+                for layer, part in zip(layers, gradient.split([len(layer) for layer in layers]), strict=True):
+                    rows.add(layer, row, part)
+            rows.add_up(count, processes.gathered(rows.told()))
+            gramian = rows.gramians(count) if example.layers else rows.gramian(count)
+            summed = Given(losses, rows.gradients(count), gramian, replace(given.step, losses=losses.clone()))
+            losses.requires_grad_(isinstance(combiner, LossCombiner))
+            encoders.append(_combined(combiner, summed, decided(combiner, summed), example.layers).tolist())
+            learn()
+            with unheard():
+                _after_step(combiner, losses.detach() * 0.9)
+    return encoders
+
+
+def _learning(combiner: Combiner) -> Callable[[], None]:
+    """What lets the combiner's own parameters learn from the gradients that they have by then."""
+    learned = [parameter for parameter in combiner.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adam(learned, lr=0.01, foreach=False) if learned else None
+
+    def learn() -> None:
+        if optimizer:
+            optimizer.step()
+            combiner.zero_grad()
+
+    return learn
 
 
 def drawn(subject: Subject, example: Steps, seed: int = 0) -> Tensor:

@@ -42,8 +42,14 @@ def reachable(subject: Subject) -> bool:
     return "<locals>" not in subject.component.__qualname__ and _file(subject.component) is not None
 
 
-def elsewhere(function: Callable[[Subject, Any], Any], subject: Subject, example: Any) -> tuple[Any, str | None]:
-    """What `function` makes of a reachable subject and an example in the other process; and, if it fails there, why."""
+def elsewhere(
+    function: Callable[[Subject, Any], Any],
+    subject: Subject,
+    example: Any,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> tuple[Any, str | None]:
+    """What `function` makes of a reachable subject and an example in the other process; and, if it fails there, why.
+    `meanwhile` is what is done here while it does."""
     component = subject.component
     file, path = _file(component), [str(Path(place).resolve()) for place in sys.path]
     assert file is not None
@@ -55,7 +61,10 @@ def elsewhere(function: Callable[[Subject, Any], Any], subject: Subject, example
         request = Request(name, component.__module__, file, component.__qualname__, subject.options, example, path)
         pickle.dump(request, process.stdin)
         process.stdin.flush()
-        answer: tuple[Any, str | None] = pickle.load(process.stdout)
+        try:
+            meanwhile()
+        finally:  # the next one has its own answer to read
+            answer: tuple[Any, str | None] = pickle.load(process.stdout)
     except (EOFError, OSError):
         _process.cache_clear()  # the next one gets another
         return None, "it ended the program"

@@ -44,7 +44,8 @@ def test_what_a_component_raises_is_said_with_its_line(tmp_path: Path, monkeypat
     (tmp_path / "clumsy.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
     said = caught(import_module("clumsy").Clumsy)
-    everywhere = {"shape", "long-run", "finite", "inputs-kept", "no-graph", "modes", "saving", "same-seed", "any-process"}
+    everywhere = {"shape", "long-run", "finite", "inputs-kept", "no-graph", "modes", "saving", "same-seed"}
+    everywhere |= {"any-process", "two-processes"}
     assert said.keys() == everywhere
     for message in said.values():
         assert f"'diagnoal' ({tmp_path / 'clumsy.py'}:4)" in message
