@@ -17,6 +17,8 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -154,8 +156,8 @@ def readers(place: Path) -> list[str]:
 def tried(finished: Finished, seed: int) -> dict[str, Any]:
     """One damage, what was made of it by each command, and what is wrong with that."""
     rng = Random(seed)
-    copy = finished.directory.with_name("copy")
-    shutil.copytree(finished.directory, copy)
+    own = finished.directory.parent / str(seed)
+    copy = shutil.copytree(finished.directory, own / "copy")
     files = sorted(p.relative_to(copy) for p in copy.rglob("*") if p.is_file())
     # half of them of what decides most: the configuration, and what a checkpoint and a model say of themselves
     cards = [p for p in files if p.name in ("config.toml", "state.json", "model.json", "manifest.json")]
@@ -178,9 +180,7 @@ def tried(finished: Finished, seed: int) -> dict[str, Any]:
         elif not ended.status and found != wanted:
             unlike = [k for k in wanted if found.get(k) != wanted[k]] if isinstance(wanted, dict) else found
             wrong.append(f"{command}: other results: {unlike}")
-    shutil.rmtree(copy)
-    for left in finished.directory.parent.glob("*-away"):
-        left.unlink()
+    shutil.rmtree(own)
     return {"seed": seed, "file": str(place), "damage": damage.__name__, "answers": answers, "wrong": "; ".join(wrong)}
 
 
@@ -188,19 +188,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=CASES, metavar="N", help=f"({CASES:,})")
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="of the cases (0)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes that try them (1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found there")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    found = []
+    found: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary).resolve()
         finished = Finished.make(place / "run", (*killing.made(place), "--epochs", "1", "--combiner", "pcgrad"))
-        for seed in range(arguments.first, arguments.first + arguments.cases):
-            found.append(tried(finished, seed))
-            if found[-1]["wrong"]:
-                print(json.dumps(found[-1], indent=1), flush=True)
-            if len(found) % 25 == 0:
-                print(f"{len(found)} of {arguments.cases}", flush=True)
+        seeds = range(arguments.first, arguments.first + arguments.cases)
+        with get_context("fork").Pool(arguments.jobs) as pool:  # a fork has what it imports, as `dying` wants it
+            for case in pool.imap(partial(tried, finished), seeds):
+                found.append(case)
+                if case["wrong"]:
+                    print(json.dumps(case, indent=1), flush=True)
+                if len(found) % 25 == 0:
+                    print(f"{len(found)} of {arguments.cases}", flush=True)
     statuses = [status for case in found for status in case["answers"].values()]
     rows = [[len(found), len(statuses), sum(map(bool, statuses)), statuses.count(0), sum(bool(c["wrong"]) for c in found)]]
     printed = measuring.table(["damages", "commands", "refused", "the same results", "wrong"], rows)
