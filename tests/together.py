@@ -12,9 +12,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
-from torch.distributed import TCPStore
 
-from mtk.engine.processes import Processes, joined
+from mtk.engine.processes import Processes, joined, meeting_point
 
 PATIENCE = 100  # seconds
 
@@ -32,7 +31,7 @@ def together(count: int, work: Callable[[Processes], Any]) -> list[Any]:
 
 def started(count: int, work: Callable[[], Any]) -> list[Any]:
     """The same of processes that are as torchrun starts them: to join is theirs."""
-    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store = meeting_point()
     context = get_context("fork")
     pipes = [context.Pipe(duplex=False) for _ in range(count)]
     environment = {

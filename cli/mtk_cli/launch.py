@@ -21,11 +21,9 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 def launch(count: int, arguments: Sequence[str]) -> int:
     """Run `mtk` with these arguments in so many processes, and give the exit status of the run: that of the process which
     failed first, if one did. What went wrong is told by one of them. Raises MtkError where none could."""
-    from torch.distributed import TCPStore
+    from mtk.engine.processes import is_told, meeting_point
 
-    from mtk.engine.processes import is_told
-
-    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store = meeting_point()
     shared = {
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(store.port),

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
 from torch.distributed.rendezvous import rendezvous
 
 from mtk import launched
@@ -211,7 +212,7 @@ def joined(device: torch.device) -> Iterator[Processes]:
         torch.cuda.set_device(device)
     store, rank, size = next(rendezvous("env://"))
     # torchrun keeps the store when it starts processes again, and with it the addresses of those that are gone
-    own = dist.PrefixStore(f"mtk {launched.restarts()} {next(_joinings)}", store)
+    own = PrefixStore(f"mtk {launched.restarts()} {next(_joinings)}", store)
     try:
         with _group(own, rank, size, device) as processes:
             yield processes
@@ -224,12 +225,18 @@ def joined(device: torch.device) -> Iterator[Processes]:
 @contextmanager
 def meeting(port: int, rank: int, count: int) -> Iterator[Processes]:
     """So many processes on this machine's CPU, which meet where one of them has a store."""
-    with _group(dist.TCPStore("127.0.0.1", port, is_master=False, timeout=MEETING), rank, count, torch.device("cpu")) as met:
-        yield met
+    store = TCPStore("127.0.0.1", port, is_master=False, timeout=MEETING)
+    with _group(store, rank, count, torch.device("cpu")) as processes:
+        yield processes
+
+
+def meeting_point() -> Store:
+    """A store in this process, where others on this machine can meet: at its `port`."""
+    return TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
 
 
 @contextmanager
-def _group(store: dist.Store, rank: int, count: int, device: torch.device) -> Iterator[Processes]:
+def _group(store: Store, rank: int, count: int, device: torch.device) -> Iterator[Processes]:
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     with _reached():
         dist.init_process_group(backend, store=store, rank=rank, world_size=count)
@@ -244,7 +251,7 @@ def _group(store: dist.Store, rank: int, count: int, device: torch.device) -> It
 _joinings = count()  # one script may make several runs
 
 
-def is_told(store: dist.Store) -> bool:
+def is_told(store: Store) -> bool:
     """Whether one of the processes that met there has told, or tells, why they end."""
     return bool(store.add(_told(), 0))
 

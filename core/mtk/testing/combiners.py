@@ -277,9 +277,9 @@ def any_process(subject: Subject, example: Steps) -> str | None:
 def two_processes(subject: Subject, example: Steps) -> str | None:
     """Two processes that each have a part of a step's examples come to what one comes to: both are given the sum of losses
     and gradients, and decide alike."""
-    from torch.distributed import TCPStore
+    from mtk.engine.processes import meeting_point
 
-    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store = meeting_point()
     here: list[list[float]] = []
 
     def meanwhile() -> None:

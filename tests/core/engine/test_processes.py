@@ -41,9 +41,17 @@ def test_every_example_is_taken_once_and_none_alone_that_need_not_be(count: int,
 
 
 def test_small_batches_go_to_different_processes() -> None:
-    examples = {task: [1, 2, 3, 4] for task in ("a", "b")}
+    examples = {"a": [1, 2, 3, 4], "b": [5, 6, 7, 8]}
     assert [bool(Processes(rank, 4).share(examples)["a"]) for rank in range(4)] == [True, True, False, False]
     assert [bool(Processes(rank, 4).share(examples)["b"]) for rank in range(4)] == [False, False, True, True]
+
+
+def test_tasks_of_the_same_examples_have_the_same() -> None:
+    """So that what they read alike is still encoded once."""
+    examples = {"a": [1, 2, 3], "b": [5, 6], "c": [1, 2, 3], "d": [7, 8, 9, 10]}
+    shares = [Processes(rank, 4).share(examples) for rank in range(4)]
+    assert all(share["a"] == share["c"] for share in shares)
+    assert [bool(share["d"]) for share in shares] == [False, False, True, True]
 
 
 def test_one_process_takes_all_and_draws_as_it_would() -> None:
