@@ -230,7 +230,7 @@ def meeting(port: int, rank: int, count: int) -> Iterator[Processes]:
         yield processes
 
 
-def meeting_point() -> Store:
+def meeting_point() -> TCPStore:
     """A store in this process, where others on this machine can meet: at its `port`."""
     return TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
 

@@ -1,0 +1,228 @@
+"""Several processes against one: the same losses and weights, the bytes that they send, and what torchrun costs one.
+
+    python benchmarks/processes.py --json FILE
+
+The same run of `--steps` steps is made by one process and by each of `--counts`, on CPUs with gloo, one thread each, from
+the sample corpus, without dropout, in fp32, with uneven last batches. Sent bytes are counted by the system on its loopback
+interface, headers and all, and stand beside the formula of docs/scale.md. Nothing else should use that interface meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import Any, NamedTuple
+
+import measuring
+import msgspec
+import safetensors.torch
+import torch
+import transformers
+from torch import Tensor
+
+import mtk
+from mtk.engine.embedding_gradients import EmbeddingGradients
+from mtk.engine.gradients import Engine, Outcome
+from mtk.engine.processes import meeting_point
+from mtk.testing import tiny_encoder
+
+METHODS: dict[str, dict[str, Any]] = {
+    "sum": {},
+    "sum, in two parts": {"combiner": "sum", "accumulate": 2},
+    "round-robin": {},
+    "pcgrad": {},
+    "pcgrad by layer": {"combiner": "pcgrad:scope=layer"},
+    "upgrad": {},
+    "graddrop": {},
+}
+COUNTED = slice(5, -5)  # steps, of all
+FLOAT = 4
+VOCABULARY, WIDTH, LAYERS = 10_000, 128, 4
+
+
+class Made(NamedTuple):
+    """What one process has of a run."""
+
+    losses: list[Tensor]  # [T], of each step
+    sent: float  # bytes a step, by all processes
+    formula: float
+
+
+def main() -> None:
+    flags = measuring.parser(__doc__)
+    flags.add_argument("--counts", nargs="+", type=int, default=[2, 4], metavar="N", help="(2 4)")
+    flags.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS, metavar="NAME")
+    flags.add_argument("--steps", type=int, default=50, metavar="N", help="of a run (50)")
+    flags.add_argument(
+        "--launches", type=int, default=3, metavar="N", help="repeats of the run under torchrun; 0 for none (3)"
+    )
+    arguments = flags.parse_args()
+    torch.set_num_threads(1)
+    rows, found = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        settings = {
+            "data": arguments.data,
+            "bad_rows": "skip",
+            "encoder": str(an_encoder(place / "encoder")),
+            "device": "cpu",
+            "precision": "fp32",
+            "dropout": 0.0,
+            "steps": arguments.steps,
+            "checkpoint_every": "0",
+        }
+        for name in arguments.methods:
+            method = {"combiner": name, **METHODS[name]}
+            alone = together(1, settings | method, place / "alone")[0]
+            for count in arguments.counts:
+                out = place / f"{name} {count}"
+                made = together(count, settings | method, out)
+                loss = max(_off(one, other) for m in made for one, other in zip(m.losses, alone.losses, strict=True))
+                weight = _off_in_weights(out, place / "alone")
+                sent = made[0].sent / made[0].formula
+                rows.append([name, count, f"{loss:.1e}", f"{weight:.1e}", made[0].sent / 1e6, made[0].formula / 1e6, sent])
+                found.append(
+                    {"method": name, "processes": count, "losses off": loss, "weights off": weight}
+                    | {"bytes": made[0].sent, "formula": made[0].formula}
+                )
+                print(rows[-1], flush=True)
+            subprocess.run(["rm", "-r", str(place / "alone")], check=True)
+        started = launched(settings, place, arguments.launches)
+    columns = ["method", "processes", "losses off", "weights off", "MB sent a step", "by the formula", "ratio"]
+    printed = measuring.table(columns, rows)
+    if started:
+        printed += f"\n\nOne process under torchrun takes {started:.3f} of the time of one that was started plainly."
+    measuring.finish(printed, {"measured": found, "under torchrun": started}, torch.device("cpu"), arguments.json)
+
+
+def an_encoder(directory: Path) -> Path:
+    """One without dropout, with a table of embeddings that is sent by its touched rows."""
+    words = [f"word{number}" for number in range(VOCABULARY)]
+    tiny_encoder(directory, words=words[: VOCABULARY - 200])
+    config = transformers.BertConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=WIDTH,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=4,
+        intermediate_size=4 * WIDTH,
+        max_position_embeddings=128,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+    torch.manual_seed(0)
+    transformers.BertModel(config, add_pooling_layer=False).save_pretrained(directory)
+    return directory
+
+
+def together(count: int, settings: dict[str, Any], out: Path) -> list[Made]:
+    """The run by so many processes, which are forked, and what each has of it."""
+    store, context = meeting_point(), get_context("fork")
+    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "WORLD_SIZE": str(count)}
+    told["TORCHELASTIC_USE_AGENT_STORE"] = "True"
+    pipes, children = [context.Pipe(duplex=False) for _ in range(count)], []
+    for rank, (_, sending) in enumerate(pipes):
+
+        def work(rank: int = rank, send: Callable[[bytes], None] = sending.send_bytes) -> None:
+            os.environ.update(told, RANK=str(rank))
+            send(pickle.dumps(made(count, settings, out)))
+
+        children.append(context.Process(target=work))
+        children[-1].start()
+        sending.close()
+    found: list[Made] = [pickle.loads(receiving.recv_bytes()) for receiving, _ in pipes]
+    for child in children:
+        child.join()
+    return found
+
+
+def made(count: int, settings: dict[str, Any], out: Path) -> Made:
+    """The run, in one of its processes."""
+    losses: list[Tensor] = []
+    counters: list[int] = []
+    looked_up: list[int] = []
+    heads: list[int] = []
+    engines: list[Engine] = []
+    backward, exchange = Engine.backward, EmbeddingGradients.exchange
+
+    def heard(engine: Engine, batches: Any, sizes: Any = None) -> Outcome:
+        if sizes is None:  # the dry run's
+            return backward(engine, batches, sizes)
+        counters.append(_loopback())
+        engines.append(engine)
+        heads.append(sum(p.numel() for task in batches for p in engine.model.head(task).parameters()))
+        looked_up.append(0)
+        outcome = backward(engine, batches, sizes)
+        losses.append(outcome.losses)
+        return outcome
+
+    def exchanged(table: EmbeddingGradients, processes: Any, most: int) -> None:
+        looked_up[-1] += most
+        exchange(table, processes, most)
+
+    Engine.backward, EmbeddingGradients.exchange = heard, exchanged  # type: ignore[method-assign]
+    mtk.run(out=out, **settings)
+    sent = [later - before for before, later in zip(counters, counters[1:], strict=False)][COUNTED]
+    formula = [
+        _formula(engines[0], count, len(losses[step]), heads[step], looked_up[step]) for step in range(len(losses) - 1)
+    ][COUNTED]
+    return Made(losses, sum(sent) / max(1, len(sent)), sum(formula) / max(1, len(formula)) or 1.0)
+
+
+def _formula(engine: Engine, count: int, tasks: int, heads: int, looked_up: int) -> float:
+    """The bytes of a step that all processes send together, as docs/scale.md has them."""
+    if not engine._rows or count == 1:
+        return 0.0
+    dense = engine._rows.matrix.shape[1]
+    if isinstance(engine.combiner, mtk.LossCombiner):
+        rows = 2.0  # the gradient's sum: a reduce-scatter and a gather
+    elif isinstance(engine.combiner, mtk.GramianCombiner):
+        rows = tasks + 1.0
+    else:
+        rows = 2.0 * tasks
+    lookups = count * (count - 1) * looked_up * (WIDTH * FLOAT + 2 * 8)
+    return (count - 1) * FLOAT * (rows * dense + 2 * heads) + lookups
+
+
+def launched(settings: dict[str, Any], place: Path, repeats: int) -> float | None:
+    """The time of a training step of one process that torchrun started, over that of one which was started plainly."""
+    config = place / "config.toml"
+    config.write_bytes(msgspec.toml.encode({**settings, "steps": 100}))
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1"]
+    ways, times = {"plain": [], "torchrun": torchrun}, {"plain": list[float](), "torchrun": list[float]()}
+    for repeat in range(repeats):
+        for way in Random(repeat).sample(list(ways), len(ways)):
+            out = place / f"{way} {repeat}"
+            command = [sys.executable, *ways[way], "-m", "mtk", "run", "--config", str(config), "--out", str(out), "--quiet"]
+            subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+            times[way].append(1 / msgspec.json.decode((out / "summary.json").read_bytes())["examples_per_second"])
+    ratios = [one / other for one, other in zip(times["torchrun"], times["plain"], strict=True)]
+    return median(ratios) if ratios else None
+
+
+def _loopback() -> int:
+    """Bytes that this machine has sent to itself."""
+    lines = Path("/proc/net/dev").read_text().splitlines()
+    return next(int(line.split()[9]) for line in lines if line.strip().startswith("lo:"))
+
+
+def _off(one: Tensor, other: Tensor) -> float:
+    return float(((one - other).abs() / other.abs().clamp_min(1)).max())
+
+
+def _off_in_weights(one: Path, other: Path) -> float:
+    """The largest difference of two runs' encoders, over the largest weight."""
+    first, second = (safetensors.torch.load_file(out / "model" / "encoder" / "model.safetensors") for out in (one, other))
+    largest = max(float(value.abs().max()) for value in second.values())
+    return max(float((first[name] - value).abs().max()) for name, value in second.items()) / largest
+
+
+if __name__ == "__main__":
+    main()
