@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
@@ -61,9 +62,7 @@ def main() -> None:
     flags.add_argument("--counts", nargs="+", type=int, default=[2, 4], metavar="N", help="(2 4)")
     flags.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS, metavar="NAME")
     flags.add_argument("--steps", type=int, default=50, metavar="N", help="of a run (50)")
-    flags.add_argument(
-        "--launches", type=int, default=3, metavar="N", help="repeats of the run under torchrun; 0 for none (3)"
-    )
+    flags.add_argument("--launches", type=int, default=3, metavar="N", help="of a run under torchrun (3)")
     arguments = flags.parse_args()
     torch.set_num_threads(1)
     rows, found = [], []
@@ -167,9 +166,10 @@ def made(count: int, settings: dict[str, Any], out: Path) -> Made:
         looked_up[-1] += most
         exchange(table, processes, most)
 
-    Engine.backward, EmbeddingGradients.exchange = heard, exchanged  # type: ignore[method-assign]
+    Engine.backward = heard  # type: ignore[method-assign,assignment]
+    EmbeddingGradients.exchange = exchanged  # type: ignore[method-assign,assignment]
     mtk.run(out=out, **settings)
-    sent = [later - before for before, later in zip(counters, counters[1:], strict=False)][COUNTED]
+    sent = [later - before for before, later in pairwise(counters)][COUNTED]
     formula = [
         _formula(engines[0], count, len(losses[step]), heads[step], looked_up[step]) for step in range(len(losses) - 1)
     ][COUNTED]
