@@ -57,7 +57,7 @@ def run(
             raise UsageError("A run that torchrun may start again goes on in its directory, so name that: --out DIR.")
         if launched.restarts() and (Path(out) / "config.toml").exists():
             config, out, resume, settings = None, None, out, {}
-    if progress:
+    if progress and launched.is_first():
         with registry.part("listener", PROGRESS).build() as shown:
             return run(config, out=out, resume=resume, listeners=(*listeners, shown), registry=registry, **settings)
     if config is None:

@@ -80,13 +80,16 @@ class Processes:
         """
         if self.count == 1:
             return
+        own = row[self.own(len(row))]
         with _reached():
             if row.device.type == "cuda":
-                _reduce_scatter(row[self.own(len(row))], row)
+                summed = torch.empty_like(own)
+                _reduce_scatter(summed, row)
+                own.copy_(summed)
             else:
                 received = torch.empty_like(row)
                 dist.all_to_all_single(received, row)
-                torch.sum(received.view(self.count, -1), dim=0, out=row[self.own(len(row))])
+                torch.sum(received.view(self.count, -1), dim=0, out=own)
 
     def gather(self, row: Tensor) -> None:
         """Let all of `row` [n] be known: each stretch as the process has it that owns it."""
