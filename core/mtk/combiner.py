@@ -15,7 +15,7 @@ A method takes those of its arguments that it names: `weights(self, gramian, ste
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -68,6 +68,10 @@ class Combiner(nn.Module, ABC):
         """The optimizer has made its step. `losses()` gives the losses [T] of the same batches again, as the model is now,
         without gradients; it costs a forward pass, and nothing where it is not called. By default it is not."""
 
+    def after_evaluation(self, scores: Mapping[str, float]) -> None:
+        """The model has been evaluated: each task's score on its development set, of which more is better. What is made of
+        it belongs into buffers, which are resumed."""
+
 
 class LossCombiner(Combiner):
     """Decides from the losses alone: one backward pass of the scalar it makes of them."""
@@ -89,12 +93,17 @@ class GramianCombiner(Combiner):
     scope: Scope = "encoder"
     """`layer` for a decision of its own in each layer of the encoder: `weights` then gets L Gramians [L, T, T] and gives
     weights [L, T]. Layers come in the order of the encoder: its embeddings, each block, and what follows. It may be an
-    option, `scope: mtk.Scope = "encoder"`, which the constructor keeps as `self.scope`."""
+    option, `scope: mtk.Scope = "encoder"`, which the constructor keeps as `self.scope`. Any other method takes
+    `scope=layer` too: each layer is then decided for by a copy of it."""
 
     @abstractmethod
     def weights(self, gramian: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """gramian [T, T], where gramian[i, j] = <g_i, g_j> over the shared parameters, and step -> weights [T]. The encoder
-        gets the weighted sum of the gradients."""
+        gets the weighted sum of the gradients.
+
+        A method that names `cross` is given <a_i, b_j> [T, T] too, where a and b are the gradients of two halves of each
+        task's examples, independent of each other, and g is their mean. That takes twice as many rows of gradients. A task
+        with a single example has it in both."""
 
 
 class GradientCombiner(Combiner):

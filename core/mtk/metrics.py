@@ -10,5 +10,10 @@ Metrics = dict[str, dict[str, float]]
 
 def average(metrics: Mapping[str, Mapping[str, float]]) -> float:
     """The mean of the tasks' scores, as the study's Table 1 has it."""
-    scores = [next(iter(of_task.values())) for of_task in metrics.values()]
-    return sum(scores) / len(scores)
+    found = scores(metrics)
+    return sum(found.values()) / len(found)
+
+
+def scores(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Each task's score: the first of its metrics."""
+    return {task: next(iter(of_task.values())) for task, of_task in metrics.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +11,11 @@ from torch import Tensor
 
 from mtk.calling.failures import call, tensor
 from mtk.combiner import Combiner, GramianCombiner, Step
+from mtk.engine.around import Around, ByLayer
 from mtk.errors import UsageError
 
 
-class Adjusted(GramianCombiner):
+class Adjusted(Around):
     """A method that is shown other gradients than the tasks have, or whose weights are followed over the steps:
 
     - `normalize`: all gradients have the length 1, and one of zero stays zero;
@@ -23,8 +24,6 @@ class Adjusted(GramianCombiner):
     - `smoothing`, the share a of the past: the weights are w <- a w + (1 - a) w_method, from the first step's on, as CR-MOGM
       has them: Zhou, Zhang, Jiang, Zhong, Gu and Zhu 2022, "On the Convergence of Stochastic Multi-Objective Gradient
       Manipulation and Beyond", NeurIPS, algorithm 1. A task that a step leaves out keeps its own.
-
-    It does nothing else than the method: its turns, its state, what comes after a step.
     """
 
     past: Tensor | None
@@ -33,27 +32,17 @@ class Adjusted(GramianCombiner):
     def __init__(
         self, method: GramianCombiner, *, normalize: bool, smoothing: float, preference: list[float] | None
     ) -> None:
-        super().__init__(method.tasks)
+        super().__init__(method)
         if preference is not None and len(preference) != len(method.tasks):
             example = "/".join("1" for _ in method.tasks)
             raise UsageError(f"preference takes a number for each task ({', '.join(method.tasks)}), such as {example}.")
-        self.method = method
-        self.scope = method.scope
-        self.uses_host = method.uses_host  # type: ignore[misc]  # as the method has it, and not the class
         self.normalize = normalize
         self.smoothing = smoothing
         self.register_buffer("preference", torch.tensor(preference) if preference else None, persistent=False)
         self.register_buffer("past", None)  # [T], or [L, T]; how many layers there are is known in the first step
         self.register_load_state_dict_pre_hook(_make_room)
-        self._component = getattr(method, "_component", None)  # so that a message names the method
 
-    def turns(self) -> list[tuple[str, ...]]:
-        return self.method.turns()
-
-    def after_step(self, losses: Callable[[], Tensor]) -> None:
-        call(self.method, "after_step", losses=losses)
-
-    def weights(self, gramian: Tensor, step: Step) -> Tensor:
+    def weights(self, gramian: Tensor, step: Step, cross: Tensor | None = None) -> Tensor:
         places = [self.tasks.index(task) for task in step.tasks]
         lengths = torch.ones_like(gramian[..., 0])
         if self.normalize:
@@ -62,8 +51,9 @@ class Adjusted(GramianCombiner):
         if self.preference is not None:
             wanted = _of(self.preference, places).to(gramian.dtype)
             lengths, step = lengths * wanted, replace(step, losses=step.losses * wanted)
-        shown = gramian * lengths.unsqueeze(-1) * lengths.unsqueeze(-2)
-        weights = call(self.method, "weights", gramian=shown, step=step)
+        both = lengths.unsqueeze(-1) * lengths.unsqueeze(-2)
+        of_halves = None if cross is None else cross * both
+        weights = call(self.method, "weights", gramian=gramian * both, cross=of_halves, step=step)
         weights = lengths * tensor(self.method, "weights", weights, gramian.shape[:-1], gramian.device)
         return self._followed(weights, places) if self.smoothing else weights
 
@@ -78,13 +68,14 @@ class Adjusted(GramianCombiner):
 
 
 def adjusted(method: Combiner, options: dict[str, Any]) -> Combiner:
-    """The method itself, where no option asks for more."""
-    asked = {name: value for name, value in options.items() if value}
-    if not asked:
-        return method
-    assert isinstance(method, GramianCombiner)  # others are not offered the options
+    """The method with these options around it; the method itself, where none asks for more."""
+    if not isinstance(method, GramianCombiner):
+        return method  # to which they are not offered
+    if options.get("scope") == "layer":
+        method = ByLayer(method)
+    asked = {name: value for name, value in options.items() if name != "scope" and value}
     defaults: dict[str, Any] = {"normalize": False, "smoothing": 0.0, "preference": None}
-    return Adjusted(method, **{**defaults, **asked})
+    return Adjusted(method, **{**defaults, **asked}) if asked else method
 
 
 def _of(values: Tensor, places: Sequence[int]) -> Tensor:

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from mtk.calling.failures import broken, call, tensor
 from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Scope, Step
 from mtk.data.tokens import Batch, Inputs
+from mtk.engine.around import Around, wants_cross
+from mtk.engine.halves import Halves
 from mtk.engine.layers import shared_layers
 from mtk.engine.loss_scaling import LossScaling
 from mtk.engine.packing import Packing, routed_parameters
@@ -71,7 +73,8 @@ class Engine:
     """Fills in the gradients of a model for one step of one turn. What to do with them is the caller's.
 
     The gradient of encoder and heads together is made no longer than `clip_norm`, if that is not 0. `packed` is whether to
-    use the packed form, which `packing.why_plain` tells. `number` [] counts the steps, on the device.
+    use the packed form, which `packing.why_plain` tells. `number` [] counts the steps, on the device. `in_halves` says that
+    the combiner compares two halves of a step's examples: a task's batch should come in two parts at least.
 
     Of several `processes` each is given its share of a batch, and all get the gradients and the Outcome of the whole one.
     """
@@ -97,6 +100,9 @@ class Engine:
         self._sound = torch.ones((), dtype=torch.bool, device=model.device)  # whether fp16 could hold this step's gradients
         self._measured: Scope | None = None if cosines == "auto" else cosines
         self._layers = shared_layers(model.encoder)
+        if isinstance(combiner, Around):
+            combiner.prepare(len(self._layers))
+        self.in_halves = wants_cross(combiner)
         self._packing = Packing(model.encoder.backbone, all_layers=model.encoder.reads_layers) if packed else None
         self._rows: TaskGradients | None = None
 
@@ -226,16 +232,19 @@ class Engine:
     def _a_gradient_each(self, batches: Mapping[str, Parts], sizes: Mapping[str, int]) -> Outcome:
         """The encoder gets what is decided of the rows, or of their Gramian."""
         combiner, count = self.combiner, len(batches)
-        rows = self._cleared_rows(count)
+        halves = self._halves(batches) if self.in_halves else None
+        kept = 2 * count if halves else count
+        rows = self._cleared_rows(kept)
         if self.packed:
-            losses, own = self._passed(batches, sizes, row_of=range(count))
+            losses, own = self._passed(batches, sizes, apart=True, halves=halves)
         else:
-            losses, own = self._passed_one_by_one(batches, sizes, rows)
-        own = self._added_up(batches, own, rows, count, losses)
-        self._unscaled(rows, count)
+            losses, own = self._passed_one_by_one(batches, sizes, rows, halves)
+        own = self._added_up(batches, own, rows, kept, losses)
+        self._unscaled(rows, kept)
         step = self._step(batches, losses, sizes)
         with torch.no_grad():
-            gramian = self._gramian(rows, count)
+            of_rows = self._gramian(rows, kept)
+            gramian = halves.together(of_rows) if halves and of_rows is not None else of_rows
             if isinstance(combiner, GradientCombiner):
                 gradients = self._shown(rows.gradients(count))
                 largest = torch.linalg.vector_norm(gradients, torch.inf)
@@ -249,12 +258,14 @@ class Engine:
                 rows.give(gradient * self._clipped(norm) if self.clip_norm else gradient)
                 return Outcome(step.tasks, losses, own, gramian, decision, _finite(losses, norm), largest)
             if isinstance(combiner, GramianCombiner):
-                assert gramian is not None
-                given = gramian.sum(dim=0) if combiner.scope == "encoder" and gramian.ndim == 3 else gramian
-                weights = self._weights(combiner, self._shown(given), step)
+                assert gramian is not None and of_rows is not None
+                cross = halves.cross(of_rows) if halves else None
+                whole = combiner.scope == "encoder" and gramian.ndim == 3
+                shown = [self._shown(g.sum(dim=0) if whole else g) for g in (gramian, cross) if g is not None]
+                weights = self._weights(combiner, step, *shown)
         if isinstance(combiner, LossCombiner):
             weights = self._slopes(combiner, losses, step)
-        norm = self._give(rows, weights.detach(), gramian)
+        norm = self._give(rows, halves.of_rows(weights) if halves else weights.detach(), of_rows)
         return Outcome(step.tasks, losses, own, gramian, weights, _finite(losses, norm))
 
     def _added_up(
@@ -282,6 +293,10 @@ class Engine:
         rows.add_up(count, [of_rows for of_rows, *_ in told])
         return own
 
+    def _halves(self, batches: Mapping[str, Parts]) -> Halves:
+        own = [[len(part) for part in parts] for parts in batches.values()]
+        return Halves(own, self.processes.gathered(own) if self.processes.count > 1 else [own])
+
     def _is_whole(self, batches: Mapping[str, Parts]) -> bool:
         """Whether no task's batch comes in several parts, in any process."""
         return not self.processes.any(any(len(parts) > 1 for parts in batches.values()))
@@ -292,10 +307,10 @@ class Engine:
         known = self.combiner.uses_host or told[0].device.type == "cpu"
         return not known or all(bool(given.isfinite().all()) for given in told)
 
-    def _weights(self, combiner: GramianCombiner, gramian: Tensor, step: Step) -> Tensor:
+    def _weights(self, combiner: GramianCombiner, step: Step, gramian: Tensor, cross: Tensor | None = None) -> Tensor:
         if not self._may_ask(step.losses, gramian):
             return gramian[..., 0] * torch.nan
-        weights = call(combiner, "weights", gramian=gramian, step=step)
+        weights = call(combiner, "weights", gramian=gramian, step=step, cross=cross)
         found: Tensor = tensor(combiner, "weights", weights, gramian.shape[:-1], gramian.device)
         return found
 
@@ -341,44 +356,59 @@ class Engine:
         return (self.clip_norm / (norm + 1e-6)).clamp_max(1)
 
     def _passed_one_by_one(
-        self, batches: Mapping[str, Parts], sizes: Mapping[str, int], rows: TaskGradients | None = None
+        self,
+        batches: Mapping[str, Parts],
+        sizes: Mapping[str, int],
+        rows: TaskGradients | None = None,
+        halves: Halves | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """As `_passed`, a task after the other, or those together that share what the encoder reads; with `rows`, each one's
-        gradient is moved to its row."""
+        gradient is moved to its row, or its halves' to theirs."""
         losses: dict[str, Tensor] = {}
         own: dict[str, Tensor] = {}
         names = sorted(batches)  # see `_forward`
         for group in [[task] for task in names] if rows else _sharing(batches, names):
-            of_group, of_heads = self._passed({task: batches[task] for task in group}, sizes)
-            losses.update(zip(group, of_group, strict=True))
-            own.update(of_heads)
-            if rows:
-                rows.take(list(batches).index(group[0]))
+            place = list(batches).index(group[0])
+            by_row = {place: {task: batches[task] for task in group}}
+            if halves and (split := halves.split(place, batches[group[0]])):
+                by_row = {row: {group[0]: parts} for row, parts in split.items()}
+            for row, some in by_row.items():
+                of_group, of_heads = self._passed(some, sizes, drawn=row if halves else None)
+                for task, loss in zip(group, of_group, strict=True):
+                    losses[task] = losses[task] + loss if task in losses else loss
+                own.update({name: own.get(name, 0) + value for name, value in of_heads.items()})
+                if rows:
+                    rows.take(row)
         return torch.stack([losses[task] for task in batches]), own
 
     def _passed(
         self,
         batches: Mapping[str, Parts],
         sizes: Mapping[str, int],
-        row_of: Sequence[int] | None = None,
         *,
+        apart: bool = False,
+        halves: Halves | None = None,
         backward: bool = True,
+        drawn: int | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean losses [T] of the tasks' whole batches and the heads' own, or what is given here adds to them; their
-        gradients added to what is there: the tasks together, part after part."""
-        with self.processes.draws(self._made, *batches, backward):
-            return self._passed_in_parts(batches, sizes, row_of, backward)
+        gradients added to what is there: the tasks together, part after part. If they are to be kept `apart`, each task has
+        a row, or one for each of its `halves`. Processes draw anew for another number `drawn`."""
+        with self.processes.draws(self._made, *batches, backward, *([] if drawn is None else [drawn])):
+            return self._passed_in_parts(batches, sizes, apart, halves, backward)
 
     def _passed_in_parts(
-        self, batches: Mapping[str, Parts], sizes: Mapping[str, int], row_of: Sequence[int] | None, backward: bool
+        self, batches: Mapping[str, Parts], sizes: Mapping[str, int], apart: bool, halves: Halves | None, backward: bool
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        row = dict(zip(batches, row_of or [0] * len(batches), strict=True))
         losses = {task: torch.zeros((), device=self.model.device) for task in batches}
         own: dict[str, Tensor] = {}
         for number in range(max(map(len, batches.values()))):
             turn = {task: parts[number] for task, parts in batches.items() if number < len(parts)}
+            rows = {task: place if apart else 0 for place, task in enumerate(batches)}
+            if halves:
+                rows = {task: halves.row(place, number) for task, place in rows.items()}
             shares = {}
-            for task, loss in self._forward(turn, row).items():
+            for task, loss in self._forward(turn, rows).items():
                 share = len(turn[task]) / sizes[task]
                 shares[task] = loss.total * share
                 for name, value in loss.own.items():

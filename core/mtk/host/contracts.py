@@ -37,6 +37,9 @@ PartKind = Literal[
 KINDS: tuple[PartKind, ...] = get_args(PartKind)
 
 
+_COSTLY = ("cross",)  # arguments that a method is offered at a price: no message proposes them
+
+
 class Contract(msgspec.Struct, frozen=True):
     """What one kind of part promises."""
 
@@ -49,6 +52,7 @@ class Contract(msgspec.Struct, frozen=True):
     one_of: bool = False  # a class defines one of the methods, and no two
     framework: tuple[Option, ...] = ()  # options that a user may give every part of the kind, beside its constructor's
     framework_for: str | None = None  # the one of `bases` whose subclasses alone have them
+    settled_by: tuple[str, ...] = ()  # those of them that a class settles by an attribute of that name
 
 
 CONTRACTS: dict[str, Contract] = {
@@ -64,18 +68,21 @@ CONTRACTS: dict[str, Contract] = {
         constructor=("tasks",),
         methods={
             "scalarize": ("losses", "step"),
-            "weights": ("gramian", "step"),
+            "weights": ("gramian", "step", "cross"),
             "combine": ("gradients", "step"),
             "after_step": ("losses",),
+            "after_evaluation": ("scores",),
             "turns": (),
         },
         made=("_parameters", "tasks"),
         framework=(
+            Option("scope", Literal["encoder", "layer"], "encoder"),
             Option("normalize", bool, False),
             Option("smoothing", Annotated[float, msgspec.Meta(ge=0, lt=1)], 0.0),
             Option("preference", list[Annotated[float, msgspec.Meta(gt=0)]] | None, None),
         ),
         framework_for="GramianCombiner",
+        settled_by=("scope",),
     ),
     "augmenter": Contract(
         base="Augmenter",
@@ -135,12 +142,14 @@ CONTRACTS: dict[str, Contract] = {
 
 def framework_options(kind: str, cls: type) -> dict[str, Option]:
     """The options that the framework adds to those of every part of a kind, or of the kind's parts that are like `cls`. One
-    that the class has itself is the class's."""
+    that the class has itself is the class's, and what the class has settled is no option."""
     contract = CONTRACTS.get(kind)
     if contract is None or (contract.framework_for and not issubclass(cls, _public(contract.framework_for))):
         return {}
     own = own_options(kind, cls)
-    return {option.name: option for option in contract.framework if option.name not in own}
+    offered = {option.name: option for option in contract.framework if option.name not in own}
+    settled = [name for name in contract.settled_by if name in offered and getattr(cls, name) != offered[name].default]
+    return {name: option for name, option in offered.items() if name not in settled}
 
 
 def own_options(kind: str, cls: type) -> dict[str, Option]:
@@ -203,7 +212,8 @@ def _public(name: str) -> type:
 
 def _undefined(cls: type, contract: Contract) -> str | None:
     missing = sorted(getattr(cls, "__abstractmethods__", ()))
-    wanted = ", ".join(f"`{name}({', '.join(('self', *contract.methods.get(name, ())))})`" for name in missing)
+    offered = {name: [each for each in contract.methods.get(name, ()) if each not in _COSTLY] for name in missing}
+    wanted = ", ".join(f"`{name}({', '.join(('self', *arguments))})`" for name, arguments in offered.items())
     return f"does not define {wanted}" if missing else None
 
 

@@ -66,6 +66,7 @@ class Given(NamedTuple):
     losses: Tensor  # [T]
     gradients: Tensor  # [T, P]
     gramian: Tensor  # [T, T], or [L, T, T]
+    cross: Tensor  # the same, of two halves
     step: Step
 
 
@@ -168,6 +169,7 @@ def inputs_kept(subject: Subject, example: Steps) -> str | None:
                 given.losses,
                 given.gradients,
                 given.gramian,
+                given.cross,
                 given.step.losses,
                 given.step.examples,
                 given.step.number,
@@ -448,13 +450,16 @@ def by_turn(combiner: Combiner, example: Steps, device: str = "cpu", number: int
                 gradients = torch.tensor([step.gradients[row] for row in rows], device=device)
                 layers = gradients.split(list(example.layers or gradients.shape[1:]), dim=1)
                 gramians = torch.stack([layer @ layer.T for layer in layers])
+                crosses = torch.stack([_of_halves(layer) for layer in layers])
                 about = Step(
                     tasks=tuple(example.tasks[row] for row in rows),
                     losses=losses.clone(),
                     examples=torch.tensor([8 + row for row in rows], device=device),
                     number=torch.tensor(number, device=device),
                 )
-                yield Given(losses, gradients, gramians if example.layers else gramians[0], about)
+                if not example.layers:
+                    gramians, crosses = gramians[0], crosses[0]
+                yield Given(losses, gradients, gramians, crosses, about)
                 number += 1
 
 
@@ -464,7 +469,7 @@ def decided(combiner: Combiner, given: Given) -> Tensor:
         return _called(combiner, "scalarize", losses=given.losses, step=given.step)
     with torch.no_grad():
         if isinstance(combiner, GramianCombiner):
-            return _called(combiner, "weights", gramian=given.gramian, step=given.step)
+            return _called(combiner, "weights", gramian=given.gramian, step=given.step, cross=given.cross)
         return _called(combiner, "combine", gradients=given.gradients, step=given.step)
 
 
@@ -561,7 +566,15 @@ def _called(combiner: Combiner, method: str, /, **offered: Any) -> Tensor:
 
 
 def _after_step(combiner: Combiner, losses: Tensor) -> None:
+    """What follows a step; an evaluation too."""
     _called(combiner, "after_step", losses=lambda: losses)
+    _called(combiner, "after_evaluation", scores={task: 0.5 + 0.01 * n for n, task in enumerate(sorted(combiner.tasks))})
+
+
+def _of_halves(gradients: Tensor) -> Tensor:
+    """gradients [T, P] -> the products [T, T] of those of two halves, whose mean they are."""
+    apart = 0.25 * gradients.roll(1, dims=1)
+    return (gradients + apart) @ (gradients - apart).T
 
 
 def _combined(combiner: Combiner, given: Given, decision: Tensor, layers: tuple[int, ...] | None) -> Tensor:

@@ -37,6 +37,7 @@ from mtk.training.stages import Stages
 from mtk.training.trainer import Recipe, Trainer
 
 EQUAL = f"{PACKAGE}/equal"
+FEWEST_IN_HALVES = 4  # examples: of fewer, none is left that a head could normalise over
 
 Prepare: TypeAlias = Callable[[str], object]
 """It hears what takes its time before training begins."""
@@ -137,6 +138,7 @@ def build_training(
     sizes = {name: t.batch_size for name, t in plan.tasks.items()}
     check_turns(combiner, train)
     trainer = Trainer(engine, train, sizes, config, recipe, report=report, record=record)
+    _check_halves(plan, trainer)
     further = list(trainer.sampling.seen_together(trainer.turns, trainer.steps, trainer.epoch_count))
     dry_run(model, build_combiner(plan).to(device), train, packed=plain is None, further=further)
     parts = (plan.optimizer, plan.schedule)
@@ -164,6 +166,15 @@ def _encoder(plan: RunPlan) -> Encoder:
     if config.recompute:
         recompute(encoder.backbone)
     return encoder
+
+
+def _check_halves(plan: RunPlan, trainer: Trainer) -> None:
+    """Raises UsageError where the combiner compares two halves of batches that have none."""
+    if trainer.engine.in_halves and (small := [name for name, of in trainer.batches.items() if of.size < FEWEST_IN_HALVES]):
+        raise UsageError(
+            f"--combiner {plan.combiner.text} compares two halves of each task's batch, and that of {' and '.join(small)} is "
+            f"too small for that. Take --batch-size {FEWEST_IN_HALVES} or more."
+        )
 
 
 def _without_effect(plan: RunPlan, trainer: Trainer) -> list[str]:

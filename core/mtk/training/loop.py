@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 from torch import Tensor
 
+from mtk.calling.failures import call
 from mtk.data.split import TaskData
 from mtk.engine.processes import ALONE, Processes
 from mtk.errors import DataError, LostProcessError, NonFiniteError
@@ -16,7 +17,7 @@ from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Result
 from mtk.files import standing
 from mtk.host.listeners import Listeners
 from mtk.host.registry import Registry
-from mtk.metrics import average
+from mtk.metrics import average, scores
 from mtk.model.multitask import Model
 from mtk.training import checkpoint
 from mtk.training.build import Training
@@ -75,6 +76,7 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
             for epoch in trainer.evaluations():
                 evaluation, predictions = _evaluate(training, hearing, epoch, best, interruption)
                 with interruption.waits():
+                    call(trainer.combiner, "after_evaluation", scores=scores(evaluation.metrics))
                     if evaluation.best:
                         splits = {**training.dev, **training.further}
                         processes.first(partial(directory.keep, model, evaluation, predictions, splits))

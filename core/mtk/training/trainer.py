@@ -197,7 +197,7 @@ class Trainer:
         parts: dict[str, list[Batch]] = {}
         multiple = LENGTHS if self.recorded else 1
         for task, numbers in examples.items():
-            size = max(1, math.ceil(len(numbers) / self.config.accumulate))
+            size = max(1, math.ceil(len(numbers) / max(self.config.accumulate, 2 if self.engine.in_halves else 1)))
             own = [self.train[task].batch(part, multiple) for part in pieces(numbers, size)]
             first = next((t for t in parts if self._drawn_as[t] == self._drawn_as[task] and examples[t] == numbers), None)
             if first:

@@ -22,7 +22,8 @@ def weights(combiner: mtk.Combiner, gradients: Tensor, about: mtk.Step) -> Tenso
     """As the engine has them."""
     from mtk.calling.failures import call
 
-    found: Tensor = call(combiner, "weights", gramian=gradients @ gradients.T, step=about)
+    gramian = gradients @ gradients.T
+    found: Tensor = call(combiner, "weights", gramian=gramian, cross=gramian, step=about)
     return found
 
 
@@ -36,9 +37,11 @@ def test_normalized_gradients_are_those_of_length_one(name: str) -> None:
     _, gradients, about = step(0)
     lengths = gradients.norm(dim=1, keepdim=True)
     torch.manual_seed(0)
-    combined = weights(building.combiner(f"{name}:normalize=true", TASKS).double(), gradients, about) @ gradients
+    spec = f"{name}:baseline=0.5/0.5/0.5" if name == "pivrg" else name
+    options = f"{spec}{',' if ':' in spec else ':'}normalize=true"
+    combined = weights(building.combiner(options, TASKS).double(), gradients, about) @ gradients
     torch.manual_seed(0)
-    plain = weights(building.combiner(name, TASKS).double(), gradients / lengths, about) @ (gradients / lengths)
+    plain = weights(building.combiner(spec, TASKS).double(), gradients / lengths, about) @ (gradients / lengths)
     torch.testing.assert_close(combined, plain)
 
 

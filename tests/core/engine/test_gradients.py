@@ -49,6 +49,45 @@ class Extremes(GradientCombiner):
         return gradients.amax(dim=0) + gradients.amin(dim=0)
 
 
+class OfHalves(GramianCombiner):
+    """Keeps what it is given."""
+
+    def weights(self, gramian: Tensor, cross: Tensor) -> Tensor:
+        self.given = gramian, cross
+        return gramian.new_tensor([0.5, -2.0, 3.0]).expand(gramian.shape[:-1])
+
+
+class OfHalvesByLayer(OfHalves):
+    scope = "layer"
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "plain"])
+@pytest.mark.parametrize("kind", [OfHalves, OfHalvesByLayer])
+def test_a_method_that_asks_for_them_gets_the_products_of_halves(kind: type[OfHalves], packed: bool) -> None:
+    model, data = make_model(), batches()
+    whole = plain(model, data)
+    parts = {task: halves(of_task) for task, of_task in data.items()}
+    first, second = [{task: [both[n]] for task, both in parts.items()} for n in (0, 1)]
+    combiner = kind([t.name for t in TASKS])
+    engine = Engine(model, combiner, packed=packed, cosines="layer")
+    assert engine.in_halves
+    a, b = plain(model, first)[1], plain(model, second)[1]
+    for _ in range(2):
+        model.zero_grad()
+        outcome = engine.backward(parts)
+        torch.testing.assert_close(outcome.losses, whole[0])
+        torch.testing.assert_close(encoder_gradient(model), torch.tensor([0.5, -2.0, 3.0]).double() @ whole[1])
+        gramian, cross = (given.sum(dim=0) if kind is OfHalvesByLayer else given for given in combiner.given)
+        torch.testing.assert_close(gramian, whole[1] @ whole[1].T)
+        torch.testing.assert_close(cross, a @ b.T)
+        for task, own in whole[2].items():
+            torch.testing.assert_close([p.grad for p in model.head(task).parameters()], own)
+    engine.backward({**data, "sst": parts["sst"]})  # what is in one part stands for both halves
+    cross = combiner.given[1].sum(dim=0) if kind is OfHalvesByLayer else combiner.given[1]
+    some = torch.stack([a[0], whole[1][1], whole[1][2]]), torch.stack([b[0], whole[1][1], whole[1][2]])
+    torch.testing.assert_close(cross, some[0] @ some[1].T)
+
+
 def expected(combiner: Combiner, losses: Tensor, rows: Tensor) -> Tensor:
     if isinstance(combiner, GradientCombiner):
         return combiner.combine(rows)

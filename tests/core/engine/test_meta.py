@@ -15,7 +15,12 @@ from mtk.calling.failures import call
 from mtk.data.tokens import Batch, Reading
 from mtk.engine.gradients import Engine, Parts
 
-OPTIONS = {"constant": ":weights=1/0.5/0.5", "cosmos": ":weights=1/1/1,lambda_=0.1", "pbi": ":weights=1/1/1"}
+OPTIONS = {
+    "constant": ":weights=1/0.5/0.5",
+    "cosmos": ":weights=1/1/1,lambda_=0.1",
+    "pbi": ":weights=1/1/1",
+    "pivrg": ":baseline=0.5/0.7/0.8",
+}
 COMBINERS = [c.qualified + OPTIONS.get(c.name, "") for c in mtk.Registry().components if c.kind == "combiner"]
 
 
@@ -56,7 +61,7 @@ def test_no_combiner_reads_a_value_in_the_packed_form(name: str) -> None:
     step(name, packed=True)
 
 
-@pytest.mark.parametrize("name", ["sum", "pcgrad", "multitask-toolkit/uw", "graddrop"])
+@pytest.mark.parametrize("name", ["sum", "pcgrad", "gradnorm:scope=layer", "modo", "multitask-toolkit/uw", "graddrop"])
 @pytest.mark.parametrize("settings", [{"parts": 2}, {"cosines": "layer"}], ids=["accumulated", "cosines by layer"])
 def test_nor_do_accumulation_and_cosines(name: str, settings: dict[str, object]) -> None:
     step(name, packed=True, **settings)  # type: ignore[arg-type]

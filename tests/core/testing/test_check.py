@@ -21,6 +21,7 @@ OPTIONS = {  # of what cannot be built without
     "constant": "weights=1/2",
     "cosmos": "weights=1/2,lambda_=1",
     "pbi": "weights=1/2",
+    "pivrg": "baseline=0.5/0.7",
 }
 
 UNKEPT: dict[str, str] = {}  # promises that a method says itself it cannot keep

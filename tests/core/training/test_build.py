@@ -103,3 +103,8 @@ def test_a_part_that_breaks_its_promise_does_so_here(plan: Callable[..., Planned
 def test_recording_steps_is_refused_where_there_is_no_cuda(plan: Callable[..., Planned]) -> None:
     with pytest.raises(mtk.UsageError, match="--compile on: a step is recorded as a CUDA graph, and this run is on cpu"):
         built(plan(compile="on"))
+
+
+def test_batches_too_small_to_be_halved_are_refused(plan: Callable[..., Planned]) -> None:
+    with pytest.raises(mtk.UsageError, match="compares two halves of each task's batch, and that of .* Take --batch-size 4"):
+        built(plan(combiner="modo", batch_size=3))

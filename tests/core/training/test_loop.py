@@ -62,6 +62,16 @@ def scored(monkeypatch: pytest.MonkeyPatch, *scores: float) -> None:
     monkeypatch.setattr(loops, "evaluate_splits", evaluate)
 
 
+def test_the_combiner_is_told_of_every_evaluation(ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
+    training, directory = ready
+    scored(monkeypatch, 0.2, 0.6, 0.6, 0.1)
+    told: list[dict[str, float]] = []
+    combiner = type(training.trainer.combiner)
+    monkeypatch.setattr(combiner, "after_evaluation", lambda self, scores: told.append(scores))
+    train_and_keep(training, directory, hearing(lambda evaluation: None))
+    assert told == [dict.fromkeys(training.dev, score) for score in (0.2, 0.6, 0.6, 0.1)]
+
+
 def test_the_best_epoch_is_kept_and_the_first_of_equals(ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
     training, directory = ready
     scored(monkeypatch, 0.2, 0.6, 0.6, 0.1)

@@ -19,7 +19,12 @@ from mtk.training.trainer import Trainer
 BEST = Evaluation(step=3, epoch=1, metrics={"sst": {"accuracy": 0.5}}, average=0.5, best=True)
 
 
-OPTIONS = {"constant": ":weights=1/0.5/0.5", "cosmos": ":weights=1/1/1,lambda_=0.1", "pbi": ":weights=1/1/1"}
+OPTIONS = {
+    "constant": ":weights=1/0.5/0.5",
+    "cosmos": ":weights=1/1/1,lambda_=0.1",
+    "pbi": ":weights=1/1/1",
+    "pivrg": ":baseline=0.5/0.7/0.8",
+}
 COMBINERS = [c.qualified + OPTIONS.get(c.name, "") for c in building.REGISTRY.components if c.kind == "combiner"]
 
 
@@ -42,7 +47,7 @@ def epochs(of: Trainer, count: int) -> None:
         of.evaluated = of.step
 
 
-@pytest.mark.parametrize("combiner", [*COMBINERS, "pcgrad:scope=layer"])
+@pytest.mark.parametrize("combiner", [*COMBINERS, "pcgrad:scope=layer", "gradnorm:scope=layer,smoothing=0.5"])
 def test_another_trainer_goes_on_where_one_was(tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path, combiner: str) -> None:
     """With every combiner, to the last bit, dropout and all."""
     whole, left = trainer(tiny_encoder, tiny_corpus, combiner), trainer(tiny_encoder, tiny_corpus, combiner)
