@@ -10,7 +10,7 @@ from msgspec import Meta
 from torch import Tensor
 
 import mtk
-from mtk_optimizers.simplex import least
+from mtk_optimizers.simplex import least_with_length
 
 FEW = 8  # tasks, of which all sets are tried; there are 2^T
 RIDGE = 1e-12  # of the Gramian's trace: sets of gradients that depend on each other have a solution then
@@ -45,52 +45,35 @@ def averse(gramian: Tensor, c: float, norm_eps: float) -> Tensor:
     trace = gramian.trace()
     unit = gramian / torch.where(trace > 0, trace, 1)
     radius = c * unit.mean().clamp_min(0).sqrt()
-    weights = worst_off(unit, radius)
+    weights = worst_off(unit, unit.mean(dim=1), radius)
     length = (weights @ unit @ weights).clamp_min(0).sqrt()
     beside = (length >= norm_eps) & (length > 0) & (radius > 0)
     return 1 / len(gramian) + torch.where(beside, radius / torch.where(beside, length, 1) * weights, 0)
 
 
-def worst_off(gramian: Tensor, radius: Tensor) -> Tensor:
-    """gramian [T, T] with the trace 1, float64 -> the convex weights w [T] that make w @ gramian @ 1 / T + radius |w|, the
-    length that of the combination, the least."""
-    return _of_few(gramian, radius) if len(gramian) <= FEW else _of_many(gramian, radius)
+def worst_off(gramian: Tensor, linear: Tensor, radius: Tensor) -> Tensor:
+    """gramian [T, T], linear [T] and radius [], float64 -> the convex weights w [T] that make linear @ w + radius |w| the
+    least, |w| the length of the combination."""
+    return _of_few(gramian, linear, radius) if len(gramian) <= FEW else least_with_length(gramian, linear, radius)
 
 
-def _of_few(gramian: Tensor, radius: Tensor) -> Tensor:
+def _of_few(gramian: Tensor, linear: Tensor, radius: Tensor) -> Tensor:
     """Where it is known which weights are above zero, the others follow from a quadratic equation: so each set is tried."""
     count = len(gramian)
     numbers = torch.arange(1, 2**count, device=gramian.device).unsqueeze(1)
     sets = ((numbers >> torch.arange(count, device=gramian.device)) & 1).to(gramian.dtype)  # [S, T]
-    mean = gramian.mean(dim=1)
     identity = torch.eye(count, dtype=gramian.dtype, device=gramian.device)
-    among = sets.unsqueeze(2) * sets.unsqueeze(1) * (gramian + RIDGE * identity) + identity * (1 - sets).unsqueeze(1)
-    solved, _ = torch.linalg.solve_ex(among, torch.stack([sets, sets * mean], dim=-1))
-    of_ones, of_mean = solved.unbind(dim=-1)
-    a, b, c = (sets * of_ones).sum(dim=1), (sets * of_mean).sum(dim=1), (sets * of_mean * mean).sum(dim=1)
+    sound = gramian + RIDGE * gramian.trace() * identity
+    among = sets.unsqueeze(2) * sets.unsqueeze(1) * sound + identity * (1 - sets).unsqueeze(1)
+    solved, _ = torch.linalg.solve_ex(among, torch.stack([sets, sets * linear], dim=-1))
+    of_ones, of_linear = solved.unbind(dim=-1)
+    a, b, c = (sets * of_ones).sum(dim=1), (sets * of_linear).sum(dim=1), (sets * of_linear * linear).sum(dim=1)
     root = (b * b - a * (c - radius * radius)).sqrt()  # of the equation for the least improvement
-    weights = sets * (((b + root) / a).unsqueeze(1) * of_ones - of_mean) / root.unsqueeze(1)
+    weights = sets * (((b + root) / a).unsqueeze(1) * of_ones - of_linear) / root.unsqueeze(1)
     allowed = (weights >= -1e-9).all(dim=1)
     weights = weights.clamp_min(0)
     weights = weights / weights.sum(dim=1, keepdim=True)
-    worth = weights @ mean + radius * ((weights @ gramian) * weights).sum(dim=1).clamp_min(0).sqrt()
+    worth = weights @ linear + radius * ((weights @ gramian) * weights).sum(dim=1).clamp_min(0).sqrt()
     best = torch.where(allowed & worth.isfinite(), worth, torch.inf).argmin(dim=0, keepdim=True)
     found = weights.index_select(0, best).squeeze(0)
     return torch.where(found.isfinite().all(), found, 1 / count)
-
-
-def _of_many(gramian: Tensor, radius: Tensor) -> Tensor:
-    """radius |w| is the least over s of radius (|w|² / s + s) / 2, and for each s the weights are the best of a quadratic:
-    so the length s is narrowed down, with some tried at a time."""
-    mean = gramian.mean(dim=1)
-    low, high = torch.full_like(radius, 1e-7), torch.ones_like(radius)
-    parts = torch.linspace(0, 1, 16, dtype=gramian.dtype, device=gramian.device)
-    for _ in range(5):
-        lengths = low * (high / low) ** parts  # [16]
-        weights = least(radius * gramian / lengths.reshape(-1, 1, 1), mean.expand(len(parts), -1))
-        reached = ((weights @ gramian) * weights).sum(dim=1).clamp_min(0).sqrt()
-        above = (reached <= lengths).to(gramian.dtype).argmax(dim=0, keepdim=True)  # the first that is long enough
-        high = lengths.index_select(0, above).squeeze(0)
-        low = lengths.index_select(0, (above - 1).clamp_min(0)).squeeze(0)
-        found = weights.index_select(0, above).squeeze(0)
-    return found

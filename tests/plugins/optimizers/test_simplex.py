@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtk_optimizers.simplex import least, shortest
+from mtk_optimizers.simplex import least, least_with_length, nearest, shortest
 
 
 @given(seed=st.integers(0, 1000), count=st.integers(1, 10), size=st.sampled_from([3, 20]))
@@ -37,3 +37,26 @@ def test_no_change_within_the_simplex_improves_it(seed: int, count: int, size: i
     reached = (weights * slopes).sum(dim=1, keepdim=True)
     assert (slopes >= reached - 1e-8 * quadratic.diagonal(dim1=1, dim2=2).amax(dim=1, keepdim=True)).all()
     torch.testing.assert_close(least(quadratic[0], linear[0]), weights[0])
+
+
+@given(seed=st.integers(0, 1000), count=st.integers(1, 10))
+def test_no_weights_are_nearer_than_the_nearest(seed: int, count: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    values = 2 * torch.randn(5, count, dtype=torch.float64, generator=generator)
+    found = nearest(values)
+    assert (found >= 0).all()
+    torch.testing.assert_close(found.sum(dim=1), torch.ones(5, dtype=torch.float64))
+    others = torch.rand(200, 1, count, dtype=torch.float64, generator=generator).exp()
+    others = others / others.sum(dim=2, keepdim=True)
+    assert ((values - found).norm(dim=1) <= (values - others).norm(dim=2) + 1e-12).all()
+    torch.testing.assert_close(nearest(found), found)
+
+
+@given(seed=st.integers(0, 1000), count=st.integers(1, 16))
+def test_no_change_within_the_simplex_improves_what_has_a_length(seed: int, count: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randn(count, 20, dtype=torch.float64, generator=generator)
+    gramian, linear = rows @ rows.T, torch.randn(count, dtype=torch.float64, generator=generator)
+    weights = least_with_length(gramian, linear, torch.tensor(0.7, dtype=torch.float64))
+    slopes = linear + 0.7 * gramian @ weights / (weights @ gramian @ weights).sqrt()
+    assert (slopes >= weights @ slopes - 1e-7 * gramian.diagonal().max()).all()
