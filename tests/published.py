@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 import mtk
+from mtk.calling.failures import call
 
 TASKS = ("one", "two", "three")
 
@@ -17,6 +18,21 @@ def step(number: int) -> tuple[Tensor, Tensor, mtk.Step]:
     gradients = torch.randn(3, 4, dtype=torch.float64, generator=generator)
     examples = torch.full((3,), 8)
     return losses, gradients, mtk.Step(TASKS, losses, examples, torch.tensor(number))
+
+
+def halves(number: int) -> tuple[Tensor, Tensor]:
+    """The gradients [3, 4] of two halves of that step's examples, whose mean is the step's."""
+    noise = 0.3 * torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(number + 1000))
+    gradients = step(number)[1]
+    return gradients + noise, gradients - noise
+
+
+def by_halves(combiner: mtk.GramianCombiner, number: int) -> Tensor:
+    """The weights [3] that a method makes of them."""
+    _, gradients, about = step(number)
+    first, second = halves(number)
+    found: Tensor = call(combiner, "weights", gramian=gradients @ gradients.T, cross=first @ second.T, step=about)
+    return found
 
 
 def slopes(combiner: mtk.LossCombiner, number: int) -> Tensor:

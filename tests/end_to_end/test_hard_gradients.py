@@ -16,8 +16,14 @@ import mtk
 from mtk.calling.failures import call
 
 TASKS = ("one", "two", "three")
-OPTIONS = {"constant": ":weights=1/0.5/0.5", "cosmos": ":weights=1/1/1,lambda_=0.1", "pbi": ":weights=1/1/1"}
+OPTIONS = {
+    "constant": ":weights=1/0.5/0.5",
+    "cosmos": ":weights=1/1/1,lambda_=0.1",
+    "pbi": ":weights=1/1/1",
+    "pivrg": ":baseline=0.5/0.7/0.8",
+}
 COMBINERS = [c.name + OPTIONS.get(c.name, "") for c in REGISTRY.components if c.kind == "combiner"]
+COMBINERS += ["cagrad:scope=layer", "modo:scope=layer,normalize=true"]
 
 ROW = torch.tensor([1.0, -2.0, 0.5, 3.0])
 OTHER = torch.tensor([2.0, 1.0, 1.0, -0.5])
@@ -40,11 +46,13 @@ def combined(combiner: mtk.Combiner, gradients: Tensor, losses: Tensor, number: 
         found: Tensor = call(combiner, "combine", gradients=gradients, step=step)
         return found
     if isinstance(combiner, mtk.GramianCombiner):
-        gramian = gradients @ gradients.T
+        gramian, cross = gradients @ gradients.T, 1.1 * gradients @ gradients.flip(1).T  # halves that have little in common
         if combiner.uses_host and not gramian.isfinite().all():
             return torch.full_like(gradients[0], torch.nan)
-        weights: Tensor = call(combiner, "weights", gramian=gramian, step=step)
-        return weights @ gradients
+        if combiner.scope == "layer":  # of which there is one
+            gramian, cross = gramian.unsqueeze(0), cross.unsqueeze(0)
+        weights: Tensor = call(combiner, "weights", gramian=gramian, cross=cross, step=step)
+        return weights.reshape(-1) @ gradients
     of_losses = losses.clone().requires_grad_()
     call(combiner, "scalarize", losses=of_losses, step=step).backward()
     assert of_losses.grad is not None

@@ -84,13 +84,22 @@ def assert_whole(directory: Path, steps: int) -> None:
     assert not list(directory.glob("**/*.former"))
 
 
+@pytest.mark.parametrize(
+    ("combiner", "kills"),
+    [
+        ("pcgrad", KILLS),
+        ("moco", 1),  # which keeps rows of gradients
+        ("pivrg:baseline=0.5/0.7/0.8", 1),  # which learns from evaluations
+        ("moml:scope=layer,smoothing=0.5", 1),  # from halves of a batch, in each layer
+    ],
+)
 def test_a_run_that_dies_at_any_change_to_its_directory_goes_on(
-    tiny_corpus: Path, tiny_encoder: Path, tmp_path: Path
+    tiny_corpus: Path, tiny_encoder: Path, tmp_path: Path, combiner: str, kills: int
 ) -> None:
-    flags = ("--data", str(tiny_corpus), "--encoder", str(tiny_encoder), *SETTINGS, "--combiner", "pcgrad")
+    flags = ("--data", str(tiny_corpus), "--encoder", str(tiny_encoder), *SETTINGS, "--combiner", combiner)
     assert run(*flags, "--out", str(tmp_path / "whole")).exit_code == 0
     rng = Random(5)
-    for number in range(KILLS):
+    for number in range(kills):
         out = tmp_path / f"killed-{number}"
         deadly, command = rng.randrange(3, 120), [*flags, "--out", str(out)]
         for _ in range(30):

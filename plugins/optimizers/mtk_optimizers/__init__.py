@@ -10,6 +10,7 @@ METHODS = (
     ("igb", "igb:IGB", "logarithms of the losses, weighted by how much each may still improve"),
     ("go4align", "go4align:GO4Align", "groups of tasks of similar risk, each with one weight"),
     ("ldc-mtl", "ldc_mtl:LDCMTL", "learned weights that make the losses equal"),
+    ("uw-so", "uw_so:UWSO", "the softmax of the inverse losses; uncertainty weighting in closed form"),
     # from the Gramian
     ("mgda", "mgda:MGDA", "the shortest convex combination of the gradients"),
     ("cagrad", "cagrad:CAGrad", "near the mean gradient, the direction that helps the worst-off task most"),
@@ -20,6 +21,15 @@ METHODS = (
     ("log-mgda", "log_mgda:LogMGDA", "mgda of the losses' logarithms, solved on the device"),
     ("log-imtl", "log_imtl:LogIMTL", "imtl-g of the losses' logarithms"),
     ("log-cagrad", "log_cagrad:LogCAGrad", "cagrad of the losses' logarithms"),
+    ("conicgrad", "conicgrad:ConicGrad", "in a cone around the mean gradient, what helps the worst-off task most"),
+    ("pivrg", "pivrg:PIVRG", "more for tasks that are furthest behind their scores when trained alone"),
+    # from the products of two halves of a batch
+    ("modo", "modo:MoDo", "mgda's weights, followed over the steps without the bias of a batch"),
+    ("sdmgrad", "sdmgrad:SDMGrad", "the worst-off task, held near the mean gradient, without the bias of a batch"),
+    ("ferero", "ferero:FERERO", "losses in the proportion that you ask for"),
+    ("auxinash", "auxinash:AuxiNash", "a bargain in which a task has power by what it does for the main task"),
+    ("auto-lambda", "auto_lambda:AutoLambda", "weights that learn what each task's step does for the primary tasks"),
+    ("moml", "moml:MOML", "weights that learn what each task's step does for the worst-off task"),
     # from the gradients themselves
     ("db-mtl", "db_mtl:DBMTL", "logarithms of the losses, and their gradients made equally long"),
     ("sam-gs", "sam_gs:SAMGS", "gradients made equally long where their lengths are unlike, else led by their momentum"),

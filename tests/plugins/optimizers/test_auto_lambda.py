@@ -1,0 +1,25 @@
+"""Auto-Lambda: equal to its authors' code, for losses to which the look-ahead does not matter."""
+
+from __future__ import annotations
+
+import pytest
+from published import TASKS, by_halves, equals
+
+from mtk_optimizers.auto_lambda import AutoLambda
+
+
+def test_equals_the_published_code() -> None:
+    combiner = AutoLambda(TASKS, primary=["one", "three"], rate=0.01).double()
+    expected = [
+        [0.10999999996008669, 0.09000000003040123, 0.10999999992269713],
+        [0.11981523696387983, 0.0801887659026394, 0.11944012893405208],
+        [0.1295174404759074, 0.07036880544927904, 0.128636065319542],
+        [0.13784943181495454, 0.06154977536442202, 0.13808040966447627],
+    ]
+    for number, weights in enumerate(expected):
+        equals(by_halves(combiner, number), weights, tolerance=1e-8)
+
+
+def test_primary_tasks_are_tasks() -> None:
+    with pytest.raises(ValueError, match="primary takes tasks, one, two, three, and not 'four'"):
+        AutoLambda(TASKS, primary=["four"])
