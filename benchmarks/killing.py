@@ -44,7 +44,12 @@ SHORT = ("--combiner", "pcgrad", "--epochs", "1", "--checkpoint-every", "1")
 
 
 # What those need that have no default for it, of the three tasks of the sample.
-OPTIONS = {"constant": ":weights=1/0.5/0.5", "cosmos": ":weights=1/1/1,lambda_=0.1", "pbi": ":weights=1/1/1"}
+OPTIONS = {
+    "constant": ":weights=1/0.5/0.5",
+    "cosmos": ":weights=1/1/1,lambda_=0.1",
+    "pbi": ":weights=1/1/1",
+    "pivrg": ":baseline=0.5/0.7/0.8",
+}
 
 
 def combiners() -> list[str]:

@@ -28,7 +28,7 @@ import transformers
 import mtk
 from mtk.combiner import Combiner
 from mtk.config import RunConfig, check
-from mtk.data.batches import Batches
+from mtk.data.batches import Batches, pieces
 from mtk.data.split import TaskData
 from mtk.data.tasks_toml import read_layout, read_task
 from mtk.data.tokens import Batch
@@ -124,12 +124,16 @@ class Workload:
         found = find_encoder(name, self.registry)
         return build_encoder(found.name, self._pooling, source=found.source, hint=found.hint)
 
-    def steps(self, batch_size: int) -> Iterator[dict[str, list[Batch]]]:
-        """Batches of every task, as a run draws and pads them, without end."""
+    def steps(self, batch_size: int, parts: int = 1) -> Iterator[dict[str, list[Batch]]]:
+        """Batches of every task, each in so many parts, as a run draws and pads them, without end."""
         streams = {name: Batches(t.lengths, batch_size, Random(name)) for name, t in self.train.items()}
         multiple = LENGTHS if self.device.type == "cuda" else 1
         while True:
-            yield {name: [self.train[name].batch(next(stream), multiple)] for name, stream in streams.items()}
+            examples = {name: next(stream) for name, stream in streams.items()}
+            yield {
+                name: [self.train[name].batch(part, multiple) for part in pieces(numbers, -(-len(numbers) // parts))]
+                for name, numbers in examples.items()
+            }
 
 
 def tokens(steps: Sequence[Mapping[str, Sequence[Batch]]]) -> int:
@@ -197,11 +201,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def finish(printed: str, measured: Mapping[str, Any], device: torch.device, path: Path | None) -> None:
     """Print a table and where it comes from; write what was measured, with that, to `path`."""
-    where = circumstances(device)
-    print(f"\n{printed}\n\n{described(where)}")
+    print(f"\n{printed}\n\n{described(circumstances(device))}")
     if path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**where, **measured}, indent=2) + "\n", encoding="utf-8")
+        write(path, measured, device)
+
+
+def write(path: Path, measured: Mapping[str, Any], device: torch.device) -> None:
+    """What was measured, and where."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**circumstances(device), **measured}, indent=2) + "\n", encoding="utf-8")
 
 
 def circumstances(device: torch.device) -> dict[str, Any]:

@@ -30,38 +30,45 @@ SPECS = {
     "constant": "constant:weights=1/1/1",
     "cosmos": "cosmos:weights=1/1/1,lambda_=1",
     "pbi": "pbi:weights=1/1/1",
+    "pivrg": "pivrg:baseline=0.5/0.7/0.8",
 }
 
 ROW = r"^(\| `{name}` \|.*\|)[^|]*\|$"
 WHERE = re.compile(r"(?<=<!-- measured -->\n).*(?=<!-- end -->)", re.DOTALL)
 
 
-def stepper(load: measuring.Workload, name: str) -> Callable[[dict[str, list[Batch]]], None]:
-    """What makes a step under this combiner: each of its turns."""
+Steps = Sequence[dict[str, list[Batch]]]
+
+
+def stepper(load: measuring.Workload, name: str) -> tuple[Callable[[dict[str, list[Batch]]], None], bool]:
+    """What makes a step under this combiner: each of its turns; and whether it takes batches in halves."""
     trainer = load.trainer(SPECS.get(name, name), BATCH_SIZE, learning_rate=1e-5, head_learning_rate=1e-5)
 
     def make(batches: dict[str, list[Batch]]) -> None:
         for turn in trainer.turns:
             trainer.optimize({task: batches[task] for task in turn})
 
-    return make
+    return make, trainer.engine.in_halves
 
 
 def measure(load: measuring.Workload, names: list[str], repeats: int, steps: int) -> dict[str, list[float]]:
     """The time under each combiner by that under `sum`, in every repeat."""
     ratios: dict[str, list[float]] = {name: [] for name in names}
-    stream, rng, order = load.steps(BATCH_SIZE), Random(0), list(names)
-    reference = stepper(load, "sum")
+    whole, cut = load.steps(BATCH_SIZE), load.steps(BATCH_SIZE, parts=2)  # of the same examples
+    rng, order = Random(0), list(names)
+    reference, _ = stepper(load, "sum")
     for _ in range(3):  # what a process does once
-        reference(next(stream))
+        reference(next(whole))
+        next(cut)
     for repeat in range(repeats):
         rng.shuffle(order)
         for name in order:
-            contestants = {name: stepper(load, name), "reference": reference}
-            batches = [next(stream) for _ in range(steps)]
+            make, in_halves = stepper(load, name)
+            both: tuple[Steps, Steps] = [next(whole) for _ in range(steps)], [next(cut) for _ in range(steps)]
+            contestants = {name: (make, both[in_halves]), "reference": (reference, both[0])}
             times = {}
             for who in contestants if repeat % 2 else reversed(contestants):
-                make = contestants[who]
+                make, batches = contestants[who]
                 for batch in batches:  # every shape once beforehand
                     make(batch)
                 times[who] = measuring.seconds(partial(_all, make, batches), load.device)
