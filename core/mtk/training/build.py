@@ -170,10 +170,11 @@ def _encoder(plan: RunPlan) -> Encoder:
 
 def _check_halves(plan: RunPlan, trainer: Trainer) -> None:
     """Raises UsageError where the combiner compares two halves of batches that have none."""
-    if trainer.engine.in_halves and (small := [name for name, of in trainer.batches.items() if of.size < FEWEST_IN_HALVES]):
+    small = [name for name, batches in trainer.batches.items() if batches.size < FEWEST_IN_HALVES]
+    if trainer.engine.in_halves and small:
         raise UsageError(
-            f"--combiner {plan.combiner.text} compares two halves of each task's batch, and that of {' and '.join(small)} is "
-            f"too small for that. Take --batch-size {FEWEST_IN_HALVES} or more."
+            f"--combiner {plan.combiner.text} compares two halves of each task's batch, and that of {' and '.join(small)} "
+            f"is too small for that. Take --batch-size {FEWEST_IN_HALVES} or more."
         )
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 import mtk
 
 MEAN, SQUARE, TINY = 0.9, 0.999, 1e-8  # Adam's own
+LARGEST = 1e15  # of a slope: its square is a number in fp32
 
 
 class AdamWeights(mtk.GramianCombiner):
@@ -28,7 +29,7 @@ class AdamWeights(mtk.GramianCombiner):
 
     def learn(self, slope: Tensor, rate: float) -> None:
         """A step against `slope` [T]."""
-        slope = slope.to(self.learned.dtype)
+        slope = slope.to(self.learned.dtype).clamp(-LARGEST, LARGEST)
         self.learning_steps.add_(1)
         self.mean.lerp_(slope, 1 - MEAN)
         self.square.lerp_(slope**2, 1 - SQUARE)

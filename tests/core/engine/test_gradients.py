@@ -82,6 +82,7 @@ def test_a_method_that_asks_for_them_gets_the_products_of_halves(kind: type[OfHa
         torch.testing.assert_close(cross, a @ b.T)
         for task, own in whole[2].items():
             torch.testing.assert_close([p.grad for p in model.head(task).parameters()], own)
+    model.zero_grad()
     engine.backward({**data, "sst": parts["sst"]})  # what is in one part stands for both halves
     cross = combiner.given[1].sum(dim=0) if kind is OfHalvesByLayer else combiner.given[1]
     some = torch.stack([a[0], whole[1][1], whole[1][2]]), torch.stack([b[0], whole[1][1], whole[1][2]])
