@@ -106,7 +106,5 @@ def test_recording_steps_is_refused_where_there_is_no_cuda(plan: Callable[..., P
 
 
 def test_batches_too_small_to_be_halved_are_refused(plan: Callable[..., Planned]) -> None:
-    with pytest.raises(
-        mtk.UsageError, match=r"halves of each task's batch, and that of .* Take --batch-size 4"
-    ):
+    with pytest.raises(mtk.UsageError, match=r"halves of each task's batch, and that of .* Take --batch-size 4"):
         built(plan(combiner="modo", batch_size=3))
