@@ -72,3 +72,27 @@ def test_a_step_is_measured(tmp_path: Path) -> None:
     assert measured["difference from plain gradients"] < 1e-4
     assert "| 2 | mtk pcgrad |" in printed
     assert {"date", "device", "cores", "threads", "versions"} <= found.keys()
+
+
+def test_every_combiner_is_scored_with_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    import scores
+    from building import REGISTRY, combiner
+
+    found = scores.specs(REGISTRY, 3, "0.5/0.7/0.8", None)
+    assert len(found) == len([c for c in REGISTRY.components if c.kind == "combiner"])
+    for text in found:
+        combiner(text, ["one", "two", "three"])
+    assert "pivrg" not in scores.specs(REGISTRY, 3, None, ["pivrg"])
+    assert "pivrg is left out" in capsys.readouterr().out
+
+
+def test_runs_that_a_file_holds_are_not_made_again(tmp_path: Path) -> None:
+    import scores
+
+    settings = {"steps": 3, "seed": 0}
+    file = tmp_path / "scores.json"
+    assert scores._begun(file, settings) == []
+    file.write_text(json.dumps({**settings, "runs": [{"combiner": "sum"}]}))
+    assert scores._begun(file, settings) == [{"combiner": "sum"}]
+    with pytest.raises(SystemExit, match=r"holds runs of other settings \(steps\)"):
+        scores._begun(file, {**settings, "steps": 4})
