@@ -1,0 +1,76 @@
+"""What 8 bits cost: the metrics of the development set in fp32 and in int8, which stand in the README."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mtk.config import check, read_config
+from mtk.data.tasks_toml import read_layout
+from mtk.errors import MtkError
+from mtk.export.to_onnx import ENCODER, INT8
+from mtk.host.kinds import Kinds
+from mtk.host.registry import Registry
+from mtk.metrics import average
+from mtk.model.multitask import Model
+from mtk.plan import find_data
+from mtk.training.checkpoint import load
+from mtk.training.evaluation import evaluate_splits
+from mtk.training.scored import read_scored
+
+
+class OnnxBackbone(nn.Module):
+    """An encoder that onnxruntime computes, in the place of the one that transformers has: the rest of a model stays."""
+
+    def __init__(self, file: Path, backbone: nn.Module, threads: int = 0) -> None:
+        import onnxruntime
+
+        super().__init__()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or torch.get_num_threads()
+        self.session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        self.names = [known.name for known in self.session.get_inputs()]
+        self.config: Any = backbone.config
+
+    def forward(self, output_hidden_states: bool = False, **inputs: Tensor) -> SimpleNamespace:
+        states = torch.from_numpy(self.session.run(None, {name: inputs[name].numpy() for name in self.names})[0])
+        layers = states.unbind(0) if output_hidden_states else (states,)
+        return SimpleNamespace(last_hidden_state=layers[-1], hidden_states=layers)
+
+
+def on_onnx(model: Model, file: Path, threads: int = 0) -> Model:
+    """The model with the encoder in this file in place of its own."""
+    model.encoder.backbone = OnnxBackbone(file, model.encoder.backbone, threads)
+    return model
+
+
+def measure(run: str | Path, directory: Path) -> list[str]:
+    """Evaluate both encoders in an export on the development set of the run's data, write what was found to its README, and
+    give it as lines. Where the data cannot be read any more that is said instead."""
+    model = load(run, device="cpu", precision="fp32")
+    config = check(read_config(Path(run) / "config.toml"))
+    registry = Registry()
+    try:
+        layout = read_layout(find_data(config.data, registry), Kinds(registry))
+        splits, _ = read_scored(model, layout, "dev", bad_rows=config.bad_rows, seed=config.seed)
+    except MtkError as error:
+        lines = [f"what int8 costs was not measured, since the run's data cannot be read: {error}"]
+    else:
+        tokens = {name: model.tokenize(name, split) for name, split in splits.items()}
+        full, small = (evaluate_splits(on_onnx(model, directory / file), tokens).metrics for file in (ENCODER, INT8))
+        rows = sum(map(len, tokens.values()))
+        lines = [f"int8 on {rows:,} rows of dev: average {average(small):.4f}, and {average(full):.4f} in fp32"]
+        lines += [
+            f"{task}: {metric} {small[task][metric]:.4f} in int8, {value:.4f} in fp32"
+            for task, values in full.items()
+            for metric, value in values.items()
+        ]
+    said = 'the encoder with weights of 8 bits: `Model(encoder="encoder-int8.onnx")`'
+    with (directory / "README.md").open("a", encoding="utf-8") as readme:
+        readme.write(f"\n`{INT8}` is {said}.\n\n")
+        readme.writelines(f"- {line}\n" for line in lines)
+    return lines
