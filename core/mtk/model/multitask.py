@@ -193,6 +193,29 @@ class Model(nn.Module):
         answers = self._over_splits(splits, progressed, rows, losses=True)
         return [(answer.predictions, answer.loss) for answer in answers]
 
+    def alike(self, tasks: Iterable[str]) -> list[list[str]]:
+        """These tasks in groups that read an example alike: what one of a group tokenizes and encodes serves the others."""
+        found: dict[object, list[str]] = {}
+        for name in tasks:
+            task = self.tasks[name]
+            reads = self.head(name).pair_encoding if task.pair else "alone"
+            found.setdefault((reads, task.kind.level, task.kind.candidates), []).append(name)
+        return list(found.values())
+
+    def answer(
+        self, tasks: Sequence[str], tokens: TokenizedSplit, *, probabilities: bool = False
+    ) -> dict[str, list[dict[str, Any]]]:
+        """What each of these tasks, which read alike, says of each example of a split, with one encoding for all: its
+        `prediction`, and its `probabilities` where these are asked for and it has any."""
+        answers = self._over_splits([(task, tokens) for task in tasks], lambda done: None, probabilities=probabilities)
+        found = {}
+        for task, own in zip(tasks, answers, strict=True):
+            found[task] = [{"prediction": value} for value in values(self.tasks[task].kind, own.predictions)]
+            if own.probabilities is not None:
+                for answer, row in zip(found[task], own.probabilities.tolist(), strict=True):
+                    answer["probabilities"] = by_label(self.tasks[task], row)
+        return found
+
     @torch.no_grad()
     def _over_splits(
         self,
@@ -253,11 +276,14 @@ class Model(nn.Module):
         if not texts:
             return []
         known = self.tasks[task]
-        split = Split([str(i) for i in range(len(texts))], _columns(known, texts), None, Path())
-        tokens = self.tokenize(task, split)
+        tokens = self.tokenize(task, self.split_of(task, texts))
         if not probabilities:
             return values(known.kind, self.predict_split(task, tokens, progressed))
         return [by_label(known, row) for row in self.probabilities_of_split(task, tokens, progressed)[1].tolist()]
+
+    def split_of(self, task: str, texts: Sequence[Any]) -> Split:
+        """Texts, as `predict` takes them, as a split. Raises UsageError for what the task does not take."""
+        return Split([str(i) for i in range(len(texts))], _columns(self.tasks[task], texts), None, Path())
 
     def _logits(
         self, task: str, batch: Batch, encodings: Sequence[Encoding], labels: Tensor | None
