@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), help="Write to a new file: .csv, or .jsonl for JSON Lines.")
 @click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16|fp16", help="As in the run unless given.")
+@click.option("--encoder", type=click.Path(path_type=Path), help="The .onnx that mtk export wrote of this run; on a CPU.")
 @click.option("--text", "texts", multiple=True, metavar="COLUMN", help="The column of the text; twice for a pair.")
 @click.option("--id", "identity", metavar="COLUMN", help="The column of the ids.")
 @form_options
@@ -45,6 +46,7 @@ def command(
     out: Path | None,
     device: str,
     precision: Precision | None,
+    encoder: Path | None,
     texts: tuple[str, ...],
     identity: str | None,
     form: FileForm,
@@ -63,7 +65,16 @@ def command(
 
     if out is not None:
         _check_out(out)
-    model = mtk.load(run, device=device, precision=precision)
+    if encoder is None:
+        model = mtk.load(run, device=device, precision=precision)
+    elif device in ("auto", "cpu") and precision in (None, "auto", "fp32"):
+        from mtk.export.onnx_encoder import on_onnx
+
+        model = on_onnx(mtk.load(run, device="cpu", precision="fp32"), encoder)
+    else:
+        raise UsageError(
+            "--encoder computes on a CPU, in the precision of the file: it goes with no --device or --precision."
+        )
     if task not in model.tasks:
         raise UsageError(f"{run} has no task '{task}'. {nearest(task, model.tasks)}")
     asked = _in_columns(model.tasks[task], texts, identity)

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from mtk.data.tokens import word_starts
+from mtk.export.onnx_encoder import fingerprint
 from mtk.export.tail import Tail, meaning
 from mtk.model.multitask import Model
 
@@ -54,7 +55,12 @@ if __name__ == "__main__":
 def write_tasks(directory: Path, model: Model, tails: Mapping[str, Tail], files: Mapping[str, str] | None = None) -> None:
     """`tasks.json`; `files` are those of each task's head, where it has one of its own."""
     tasks = {name: _task(tail) | ({"file": files[name]} if files else {}) for name, tail in tails.items()}
-    card = {"max_length": model.max_length, "all_layers": model.encoder.reads_layers, "tasks": tasks}
+    card = {
+        "max_length": model.max_length,
+        "all_layers": model.encoder.reads_layers,
+        "encoder": fingerprint(model),
+        "tasks": tasks,
+    }
     (directory / "tasks.json").write_bytes(msgspec.json.format(msgspec.json.encode(card)) + b"\n")
 
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
-
-import torch
-from torch import Tensor, nn
 
 from mtk.config import check, read_config
 from mtk.data.tasks_toml import read_layout
 from mtk.errors import MtkError
+from mtk.export.onnx_encoder import on_onnx
 from mtk.export.to_onnx import ENCODER, INT8
 from mtk.host.kinds import Kinds
 from mtk.host.registry import Registry
@@ -23,35 +19,10 @@ from mtk.training.evaluation import evaluate_splits
 from mtk.training.scored import read_scored
 
 
-class OnnxBackbone(nn.Module):
-    """An encoder that onnxruntime computes, in the place of the one that transformers has: the rest of a model stays."""
-
-    def __init__(self, file: Path, backbone: nn.Module, threads: int = 0) -> None:
-        import onnxruntime
-
-        super().__init__()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or torch.get_num_threads()
-        self.session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-        self.names = [known.name for known in self.session.get_inputs()]
-        self.config: Any = backbone.config
-
-    def forward(self, output_hidden_states: bool = False, **inputs: Tensor) -> SimpleNamespace:
-        states = torch.from_numpy(self.session.run(None, {name: inputs[name].numpy() for name in self.names})[0])
-        layers = states.unbind(0) if output_hidden_states else (states,)
-        return SimpleNamespace(last_hidden_state=layers[-1], hidden_states=layers)
-
-
-def on_onnx(model: Model, file: Path, threads: int = 0) -> Model:
-    """The model with the encoder in this file in place of its own."""
-    model.encoder.backbone = OnnxBackbone(file, model.encoder.backbone, threads)
-    return model
-
-
 def measure(run: str | Path, directory: Path) -> list[str]:
     """Evaluate both encoders in an export on the development set of the run's data, write what was found to its README, and
     give it as lines. Where the data cannot be read any more that is said instead."""
-    model = load(run, device="cpu", precision="fp32")
+    model = _loaded(run)
     config = check(read_config(Path(run) / "config.toml"))
     registry = Registry()
     try:
@@ -61,7 +32,7 @@ def measure(run: str | Path, directory: Path) -> list[str]:
         lines = [f"what int8 costs was not measured, since the run's data cannot be read: {error}"]
     else:
         tokens = {name: model.tokenize(name, split) for name, split in splits.items()}
-        full, small = (evaluate_splits(on_onnx(model, directory / file), tokens).metrics for file in (ENCODER, INT8))
+        full, small = (evaluate_splits(on_onnx(_loaded(run), directory / file), tokens).metrics for file in (ENCODER, INT8))
         rows = sum(map(len, tokens.values()))
         lines = [f"int8 on {rows:,} rows of dev: average {average(small):.4f}, and {average(full):.4f} in fp32"]
         lines += [
@@ -74,3 +45,7 @@ def measure(run: str | Path, directory: Path) -> list[str]:
         readme.write(f"\n`{INT8}` is {said}.\n\n")
         readme.writelines(f"- {line}\n" for line in lines)
     return lines
+
+
+def _loaded(run: str | Path) -> Model:
+    return load(run, device="cpu", precision="fp32")
