@@ -63,9 +63,11 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     epoch: int  # counted from 1
     losses: dict[str, float]  # task -> mean loss since the last report, the head's own losses included
-    own_losses: dict[str, float]  # "task/name" -> that of each loss that a head has of its own
-    cosines: dict[str, float]  # "a/b" -> mean cosine between the gradients of tasks a and b, where a Gramian was computed
-    layer_cosines: dict[str, dict[str, float]]  # layer of the encoder -> the same in it, where it was computed by layer
+    own_losses: dict[str, float] = {}  # "task/name" -> that of each loss that a head has of its own
+    cosines: dict[
+        str, float
+    ] = {}  # "a/b" -> mean cosine between the gradients of tasks a and b, where a Gramian was computed
+    layer_cosines: dict[str, dict[str, float]] = {}  # layer of the encoder -> the same in it, where it was computed by layer
     learning_rate: float
     examples_per_second: float
     loss_scale: float | None = None  # by which losses are multiplied in the backward pass, with fp16

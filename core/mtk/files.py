@@ -45,9 +45,14 @@ def read_json(path: Path, what: str, most: int, kind: type[T]) -> T:
     """What `read_file` gives, as the JSON of a `kind` that was saved there. Raises DataError."""
     content = read_file(path, what, most)
     try:
-        return msgspec.json.decode(content, type=kind)
+        return msgspec.json.decode(content, type=kind, dec_hook=_of_type)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path} is not what was saved: it was truncated or edited. {error}") from None
+
+
+def _of_type(kind: type[T], value: Any) -> T:
+    """What JSON has no word for, such as a path, of what was written in its place."""
+    return kind(value)  # type: ignore[call-arg]
 
 
 def is_directory(path: str | Path) -> bool:

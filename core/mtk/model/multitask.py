@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,7 @@ class Loss(NamedTuple):
     own: dict[str, Tensor]  # those, by name; [] each, without a graph
 
 
-class _Answers(NamedTuple):
+class Answers(NamedTuple):
     """A model's to a split, in its order, on the host."""
 
     predictions: Tensor  # as the kind's labels are
@@ -64,19 +64,19 @@ class _Answering:
         if self._losses:
             self._loss += model.loss_of_logits(self._task, batch, logits).item() * len(examples)
 
-    def in_order(self, place: Tensor, rows: Sequence[int]) -> _Answers:
+    def in_order(self, place: Tensor, rows: Sequence[int]) -> Answers:
         """Everything, where `place` says in which batch's place each of these `rows` of the split was. Raises
         NonFiniteError."""
         tokens = self._tokens
         if not rows:
-            return _Answers(torch.empty(0), None, 0.0)
+            return Answers(torch.empty(0), None, 0.0)
         if unfit := (~torch.cat(self._finite)[place]).nonzero().flatten().tolist():
             raise NonFiniteError(
                 f"The model's logits for task '{self._task}' are no finite numbers on {len(unfit)} of {len(rows)} rows, "
                 f"such as {tokens.ids[rows[unfit[0]]]} of {tokens.source}."
             )
         likely = torch.cat(self._likely)[place] if self._likely else None
-        return _Answers(torch.cat(self._predictions)[place], likely, self._loss / len(rows))
+        return Answers(torch.cat(self._predictions)[place], likely, self._loss / len(rows))
 
 
 class Model(nn.Module):
@@ -177,7 +177,7 @@ class Model(nn.Module):
         none = UsageError(f"Task '{task}' predicts a score, which has no probabilities.")
         if not self.tasks[task].has_probabilities:
             raise none
-        answers = self._over_splits([(task, tokens)], progressed, probabilities=True)[0]
+        answers = self._over_splits([(task, tokens)], progressed, probabilities=[task])[0]
         if answers.probabilities is None:
             raise none
         return answers.predictions, answers.probabilities
@@ -187,11 +187,13 @@ class Model(nn.Module):
         splits: Sequence[tuple[str, TokenizedSplit]],
         progressed: Callable[[int], object] = lambda done: None,
         rows: Sequence[int] | None = None,
-    ) -> list[tuple[Tensor, float]]:
-        """The predictions for each (task, split), and the mean loss of its logits, without a head's own losses. The splits
-        have labels, and the encoder reads the same in all of them (`read_alike`), which it does once."""
-        answers = self._over_splits(splits, progressed, rows, losses=True)
-        return [(answer.predictions, answer.loss) for answer in answers]
+    ) -> list[Answers]:
+        """The predictions for each (task, split), the mean loss of its logits, without a head's own losses, and the
+        probabilities of labels that a whole text has. The splits have labels, and the encoder reads the same in all of them
+        (`read_alike`), which it does once."""
+        tasks = [self.tasks[task] for task, _ in splits]
+        likely = {t.name for t in tasks if t.has_probabilities and t.kind.level == "text" and not t.kind.candidates}
+        return self._over_splits(splits, progressed, rows, losses=True, probabilities=likely)
 
     def alike(self, tasks: Iterable[str]) -> list[list[str]]:
         """These tasks in groups that read an example alike: what one of a group tokenizes and encodes serves the others."""
@@ -224,13 +226,13 @@ class Model(nn.Module):
         rows: Sequence[int] | None = None,
         *,
         losses: bool = False,
-        probabilities: bool = False,
-    ) -> list[_Answers]:
+        probabilities: Collection[str] = (),
+    ) -> list[Answers]:
         was_training, (_, read) = self.training, splits[0]
         chosen = range(len(read)) if rows is None else rows
         self.eval()
         order: list[int] = []
-        answers = [_Answering(self, task, tokens, losses, probabilities) for task, tokens in splits]
+        answers = [_Answering(self, task, tokens, losses, task in probabilities) for task, tokens in splits]
         for places in by_length([read.lengths[row] for row in chosen], EVALUATION_BATCH):
             examples = [chosen[place] for place in places]
             batch = read.batch(examples)

@@ -4,6 +4,7 @@ model/model.json                tasks, heads, pooling, their options, precision
 model/encoder/                  the encoder as transformers reads it, with its tokenizer
 model/pooling.safetensors       what the pooling has learned, where it learns
 model/heads/TASK.safetensors
+model/development.safetensors   what it answered to the development sets, see `development.py`
 model/manifest.json             the SHA-256 of every other file
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import msgspec
+import safetensors.numpy
 import safetensors.torch
 from torch import nn
 
@@ -33,8 +35,9 @@ from mtk.host.spec import Spec
 from mtk.model.multitask import Model
 from mtk.task import Column, Task
 from mtk.training.build_model import build_encoder, build_model
+from mtk.training.development import DEVELOPMENT, MANIFEST
 
-CARD, MANIFEST, POOLING = "model.json", "manifest.json", "pooling.safetensors"
+CARD, POOLING = "model.json", "pooling.safetensors"
 LARGEST = 1 << 26  # bytes of either; a million labels are some ten million
 
 
@@ -90,8 +93,17 @@ def save(
     write_directory(directory, partial(fill, model, pooling, heads, evaluation))
 
 
-def fill(model: Model, pooling: Part, heads: Mapping[str, Part], evaluation: Evaluation | None, directory: Path) -> None:
-    """Write its files to an empty directory. Raises OSError, and SafetensorError in its place."""
+def fill(
+    model: Model,
+    pooling: Part,
+    heads: Mapping[str, Part],
+    evaluation: Evaluation | None,
+    directory: Path,
+    *,
+    answers: Mapping[str, Any] | None = None,
+) -> None:
+    """Write its files to an empty directory, with what it answered to the development sets. Raises OSError, and
+    SafetensorError in its place."""
     card = Card(
         format=3,
         pooling=_card(pooling),
@@ -107,6 +119,8 @@ def fill(model: Model, pooling: Part, heads: Mapping[str, Part], evaluation: Eva
         safetensors.torch.save_file(state, directory / POOLING)
     for task in model.tasks:
         safetensors.torch.save_file(model.head(task).state_dict(), directory / "heads" / f"{task}.safetensors")
+    if answers:
+        safetensors.numpy.save_file(dict(answers), directory / DEVELOPMENT)
     (directory / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(card)))
     files = {p.relative_to(directory).as_posix(): digest(p) for p in sorted(directory.rglob("*")) if p.is_file()}
     (directory / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(Manifest(1, files))))

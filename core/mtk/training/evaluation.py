@@ -13,7 +13,7 @@ from mtk.calling.failures import broken, call
 from mtk.data.tokens import TokenizedSplit, read_alike
 from mtk.engine.processes import ALONE, Processes
 from mtk.metrics import Metrics
-from mtk.model.multitask import Model
+from mtk.model.multitask import Answers, Model
 from mtk.task import Task
 
 
@@ -23,6 +23,7 @@ class Evaluated(NamedTuple):
     metrics: Metrics
     predictions: dict[str, Tensor]  # task -> as its kind's labels are, on the host
     losses: dict[str, float]  # task -> mean loss of its logits
+    probabilities: dict[str, Tensor]  # task -> of each label [n, labels], where its kind gives any of a whole text
 
 
 def evaluate_splits(
@@ -34,12 +35,12 @@ def evaluate_splits(
     """Evaluate each task's split, which has labels; a further one of a task has the name `task/NAME`. What the encoder reads
     alike in several it encodes once. `progressed` hears of every batch: the task, and its examples so far. Each of several
     `processes` evaluates its share of the rows."""
-    found: dict[str, tuple[Tensor, float]] = {}
+    found: dict[str, Answers] = {}
     for names in read_alike(splits):
         answered = partial(model.evaluate_splits, _of_tasks(splits, names))
         found |= zip(names, _by_all(processes, splits[names[0]], answered, _each(progressed, names)), strict=True)
     found = {name: found[name] for name in splits}
-    predictions = {task: predicted for task, (predicted, _) in found.items()}
+    predictions = {name: answers.predictions for name, answers in found.items()}
 
     def metrics() -> Metrics:
         return {
@@ -47,7 +48,9 @@ def evaluate_splits(
             for name, predicted in predictions.items()
         }
 
-    return Evaluated(processes.first(metrics), predictions, {task: loss for task, (_, loss) in found.items()})
+    losses = {name: answers.loss for name, answers in found.items()}
+    likely = {name: answers.probabilities for name, answers in found.items() if answers.probabilities is not None}
+    return Evaluated(processes.first(metrics), predictions, losses, likely)
 
 
 def predicted_split(
@@ -55,20 +58,20 @@ def predicted_split(
 ) -> Tensor:
     """The task's predictions for a split, as `Model.predict_split` gives them, by all processes."""
 
-    def predict(progressed: Callable[[int], object], rows: Sequence[int] | None) -> list[tuple[Tensor, float]]:
-        return [(model.predict_split(task, tokens, progressed, rows), 0.0)]
+    def predict(progressed: Callable[[int], object], rows: Sequence[int] | None) -> list[Answers]:
+        return [Answers(model.predict_split(task, tokens, progressed, rows), None, 0.0)]
 
-    return _by_all(processes, tokens, predict, progressed)[0][0]
+    return _by_all(processes, tokens, predict, progressed)[0].predictions
 
 
 def _by_all(
     processes: Processes,
     tokens: TokenizedSplit,
-    answered: Callable[[Callable[[int], object], Sequence[int] | None], list[tuple[Tensor, float]]],
+    answered: Callable[[Callable[[int], object], Sequence[int] | None], list[Answers]],
     progressed: Callable[[int], object],
-) -> list[tuple[Tensor, float]]:
-    """What a model says of the rows of one or more splits that are read as `tokens`, in their order, and the mean loss: each
-    row is `answered` by one process, of which each has rows of all lengths."""
+) -> list[Answers]:
+    """What a model says of the rows of one or more splits that are read as `tokens`, in their order: each row is `answered`
+    by one process, of which each has rows of all lengths."""
     count, rows = processes.count, len(tokens)
     if count == 1:
         return answered(progressed, None)
@@ -81,14 +84,20 @@ def _by_all(
     by_rank = processes.together(lambda: answered(told, shares[processes.rank]))
     found = []
     for of_split in zip(*by_rank, strict=True):
-        given = [predicted for predicted, _ in of_split]
-        predictions = torch.empty(rows, *given[0].shape[1:], dtype=given[0].dtype)
-        for share, predicted in zip(shares, given, strict=True):
-            if share:
-                predictions[share] = predicted
-        loss = sum(loss * len(share) for share, (_, loss) in zip(shares, of_split, strict=True))
-        found.append((predictions, loss / max(1, rows)))
+        likely = [answers.probabilities for answers in of_split if answers.probabilities is not None]
+        loss = sum(answers.loss * len(share) for share, answers in zip(shares, of_split, strict=True))
+        predictions = _placed(rows, shares, [answers.predictions for answers in of_split])
+        found.append(Answers(predictions, _placed(rows, shares, likely) if likely else None, loss / max(1, rows)))
     return found
+
+
+def _placed(rows: int, shares: Sequence[Sequence[int]], given: Sequence[Tensor]) -> Tensor:
+    """What was given for each share of the rows, in the rows' order; the last shares may be of none, and nothing given."""
+    placed = torch.empty(rows, *given[0].shape[1:], dtype=given[0].dtype)
+    for share, values in zip(shares, given, strict=False):
+        if share:
+            placed[share] = values
+    return placed
 
 
 def _metrics(task: Task, predictions: Tensor, labels: Tensor) -> dict[str, float]:

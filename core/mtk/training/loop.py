@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
-from torch import Tensor
 
 from mtk.calling.failures import call
 from mtk.data.split import TaskData
@@ -21,7 +20,7 @@ from mtk.metrics import average, scores
 from mtk.model.multitask import Model
 from mtk.training import checkpoint
 from mtk.training.build import Training
-from mtk.training.evaluation import evaluate_splits, predicted_split
+from mtk.training.evaluation import Evaluated, evaluate_splits, predicted_split
 from mtk.training.interruption import AtOnce, Interruption
 from mtk.training.learned import guessed, notes
 from mtk.training.resume import Due, State, restore, save_state
@@ -74,12 +73,12 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
                     stages.advance()
                     save()
             for epoch in trainer.evaluations():
-                evaluation, predictions = _evaluate(training, hearing, epoch, best, interruption)
+                evaluation, found = _evaluate(training, hearing, epoch, best, interruption)
                 with interruption.waits():
                     call(trainer.combiner, "after_evaluation", scores=scores(evaluation.metrics))
                     if evaluation.best:
                         splits = {**training.dev, **training.further}
-                        processes.first(partial(directory.keep, model, evaluation, predictions, splits))
+                        processes.first(partial(directory.keep, model, evaluation, found, splits))
                         best = kept = evaluation
                     reasons = processes.first(partial(hearing.tell, "mtk_evaluated", evaluation=evaluation))
                     stopped = "; ".join(reasons) or None
@@ -137,8 +136,8 @@ def _notes(training: Training, best: Evaluation | None) -> list[str]:
 
 def _evaluate(
     training: Training, hearing: Listeners, epoch: int, best: Evaluation | None, interruption: Interruption
-) -> tuple[Evaluation, dict[str, Tensor]]:
-    """An evaluation on the development sets, told as it goes on, and the predictions."""
+) -> tuple[Evaluation, Evaluated]:
+    """An evaluation on the development sets, told as it goes on, and all that was found."""
     trainer = training.trainer
     splits = {**training.dev, **training.further}
     sizes = {name: len(tokens) for name, tokens in splits.items()}
@@ -149,16 +148,16 @@ def _evaluate(
 
     start = EvaluationStart(step=trainer.step, epoch=epoch, examples=sizes)
     hearing.tell("mtk_evaluation_started", start=start)
-    found, predictions, losses = evaluate_splits(trainer.evaluated_model, splits, progressed, trainer.processes)
-    further = {name: found[name] for name in training.further}
-    metrics = {name: found[name] for name in training.dev}
-    losses = {name: losses[name] for name in training.dev}
+    found = evaluate_splits(trainer.evaluated_model, splits, progressed, trainer.processes)
+    further = {name: found.metrics[name] for name in training.further}
+    metrics = {name: found.metrics[name] for name in training.dev}
+    losses = {name: found.losses[name] for name in training.dev}
     score = average(metrics)
     is_best = best is None or not score <= best.average  # anything is better than NaN
     evaluation = Evaluation(
         step=trainer.step, epoch=epoch, metrics=metrics, average=score, best=is_best, losses=losses, further=further
     )
-    return evaluation, predictions
+    return evaluation, found
 
 
 def predict_tests(

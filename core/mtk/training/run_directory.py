@@ -2,6 +2,7 @@
 
 runs/20261123-171500-sum-cnn-concat-mlp/
     config.toml         everything that decides the result; `mtk run --config` repeats it
+    plan.json           what was run: tasks, sizes, parts, device, as `mtk.Plan` has it
     metrics.jsonl       a line for each report and each evaluation, as they came
     model/              the best model, see `checkpoint.py`
     checkpoint/         where training is, to go on from there, see `resume.py`
@@ -16,7 +17,6 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import chain, count
@@ -30,21 +30,19 @@ from mtk.config import sealed
 from mtk.data.formats import csv_of
 from mtk.data.tokens import TokenizedSplit
 from mtk.errors import DataError, MtkError, UsageError
-from mtk.events import Evaluation, Progress, Result, StageProgress
+from mtk.events import Evaluation, Plan, Progress, Result, StageProgress
 from mtk.files import append, flush, read_file, remove, settle, standing, unwritten, write_directories, write_file
 from mtk.hookspecs import hookimpl
+from mtk.locks import Lock
 from mtk.model.multitask import Model, values, written
 from mtk.plan import RunPlan
 from mtk.task import Task
 from mtk.training import checkpoint
-
-try:
-    import fcntl
-except ImportError:  # where there are no such locks, as on Windows
-    fcntl = None  # type: ignore[assignment]
+from mtk.training.development import as_arrays
+from mtk.training.evaluation import Evaluated
 
 LONGEST_NAME = 200  # of a directory that has no name given; file systems take 255
-METRICS, SUMMARY, LOCK = "metrics.jsonl", "summary.json", ".lock"
+METRICS, SUMMARY, PLAN, LOCK = "metrics.jsonl", "summary.json", "plan.json", ".lock"
 LARGEST_METRICS = 1 << 32  # bytes; a month has some 10^9
 
 logger = logging.getLogger("mtk")
@@ -64,7 +62,7 @@ class RunDirectory:
     def __init__(self, names: Iterable[Path], plan: RunPlan) -> None:
         """The directory will be the first of `names` that is not there yet."""
         self._names = names
-        self._handle: int | None = None  # of the lock
+        self._held: Lock | None = None
         self._told, self._bytes = hashlib.sha256(), 0
         self.plan = plan
 
@@ -160,11 +158,9 @@ class RunDirectory:
 
     def close(self) -> None:
         """Let other processes write here again."""
-        if self._handle is not None:
-            with suppress(OSError):
-                (self.path / LOCK).unlink()
-            os.close(self._handle)
-            self._handle = None
+        if self._held:
+            self._held.release()
+            self._held = None
 
     def told(self) -> Told:
         """What `metrics.jsonl` holds by now, on the disk."""
@@ -190,21 +186,13 @@ class RunDirectory:
 
     def _lock(self) -> None:
         """Keep other processes from writing here until this one ends, however it does. Raises UsageError if one does."""
-        if fcntl is None:
-            return
-        file = self.path / LOCK
-        try:
-            handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
-        except OSError as error:
-            raise unwritten(file, error) from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.path.samestat(os.fstat(handle), file.stat()):  # it was removed by the process that had it
-                raise BlockingIOError
-            self._handle = handle
-        except OSError:
-            os.close(handle)
-            raise UsageError(f"Another process is at work in {self.path}. Wait until it ends.") from None
+        self._held = Lock.take(self.path / LOCK)
+        if self._held is None:
+            raise UsageError(f"Another process is at work in {self.path}. Wait until it ends.")
+
+    @hookimpl
+    def mtk_run_started(self, plan: Plan) -> None:
+        write_file(self.path / PLAN, msgspec.json.format(_encode(plan)))
 
     @hookimpl
     def mtk_stage_progressed(self, progress: StageProgress) -> None:
@@ -226,23 +214,27 @@ class RunDirectory:
         self,
         model: Model,
         evaluation: Evaluation | None = None,
-        predictions: Mapping[str, Tensor] | None = None,
+        found: Evaluated | None = None,
         dev: Mapping[str, TokenizedSplit] | None = None,
     ) -> None:
         """Write the best model so far, and what it predicts for the development sets, both or neither."""
         heads = {name: t.head for name, t in self.plan.tasks.items()}
-        files = {}
-        for name, predicted in (predictions or {}).items():
+        files: dict[str, bytes] = {}
+        answers: dict[str, Any] = {}
+        for name, tokens in (dev or {}).items():
+            assert found
             task, _, further = name.partition("/")
             split = f"dev-{further}" if further else "dev"
-            files[f"{task}-{split}-output.csv"] = _predicted(model.tasks[task], (dev or {})[name].ids, predicted)
+            predicted, likely = found.predictions[name], found.probabilities.get(name)
+            files[f"{task}-{split}-output.csv"] = _predicted(model.tasks[task], tokens.ids, predicted)
+            answers |= as_arrays(name, tokens.ids, tokens.exact_labels, predicted, likely)
 
         def fill(directory: Path) -> None:
             for name, content in files.items():
                 (directory / name).write_bytes(content)
 
         remove(self.path / SUMMARY)  # it is not of this model
-        fill_model = partial(checkpoint.fill, model, self.plan.pooling, heads, evaluation)
+        fill_model = partial(checkpoint.fill, model, self.plan.pooling, heads, evaluation, answers=answers)
         write_directories({self.model: fill_model, **({self.predictions: fill} if files else {})})
 
     def write_predictions(self, task: Task, split: str, ids: list[str], predictions: Tensor) -> None:

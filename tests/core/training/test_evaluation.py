@@ -16,13 +16,17 @@ def test_metrics_are_those_of_the_predictions(tiny_corpus: Path, tiny_encoder: P
     torch.manual_seed(0)
     model = building.model(tiny_encoder, [d.task for d in data.values()], "linear:dropout=0.9").train()
     splits = {name: model.tokenize(name, d.dev) for name, d in data.items()}
-    metrics, predictions, losses = evaluate_splits(model, splits)
+    metrics, predictions, losses, likely = evaluate_splits(model, splits)
     assert model.training, "the mode is as it was"
     for name, d in data.items():
         texts = d.dev.texts[0] if len(d.dev.texts) == 1 else list(zip(*d.dev.texts, strict=True))
         values = [d.task.kind.value(p) for p in predictions[name].tolist()]
         said = model.predict(name, texts)
         assert said == (pytest.approx(values, abs=1e-5) if name == "sts" else values)
+        if name == "sts":
+            assert name not in likely, "a score has none"
+        else:
+            assert torch.equal(likely[name].argmax(dim=1).float(), predictions[name])
         assert d.dev.labels is not None
         assert metrics[name] == d.task.kind.metrics(predictions[name], torch.tensor(d.dev.labels, dtype=torch.float64))
         with torch.no_grad():
