@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from mtk import UsageError, launched
-from mtk.config import PRESETS, check, read_config
+from mtk.config import PRESETS, check, layered, read_config
 from mtk_cli.completion import parts, runs
 from mtk_cli.json_output import json_option, print_json
-from mtk_cli.settings import Setting, layered
+from mtk_cli.settings import Setting
 
 INTERRUPTED = 130  # the exit code that a shell expects of a program ended by Ctrl-C
 

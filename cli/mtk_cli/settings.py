@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import NoneType
 from typing import Any, Union, get_args, get_origin
 
@@ -67,20 +67,6 @@ def value(field: str) -> Callable[[str], Any]:
         return setting
 
     return read
-
-
-def layered(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that the layers set together; a later layer wins. What it says of some tasks leaves the others as they
-    were; what it says of every task replaces all that was said."""
-    fields: dict[str, Any] = {}
-    for layer in layers:
-        for name, setting in layer.items():
-            if isinstance(setting, dict) and "*" not in setting:
-                below = fields.get(name, getattr(_DEFAULTS, name))
-                fields[name] = {**(below if isinstance(below, dict) else {"*": below}), **setting}
-            else:
-                fields[name] = setting
-    return fields
 
 
 def _pair(field: str) -> Callable[[str], tuple[str, Any]]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
@@ -32,6 +33,7 @@ LARGEST_NUMBER = 2**63 - 1  # what files, torch and the random generators all ho
 PRESETS: dict[str, dict[str, Any]] = {
     # Cambronero Saba and Meza Rosales, "Three Heads Are Better Than One", CS224N
     "study": {"epochs": 10, "dropout": 0.3, "batch_size": 8, "learning_rate": 1e-5, "head_learning_rate": 1e-5},
+    "study-surgery": {"epochs": 10, "dropout": 0.3, "batch_size": 4, "learning_rate": 5e-6, "head_learning_rate": 5e-6},
 }
 
 
@@ -194,6 +196,20 @@ def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
     return value
+
+
+def layered(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that the layers set together; a later layer wins. What it says of some tasks leaves the others as they
+    were; what it says of every task replaces all that was said."""
+    defaults, fields = RunConfig(), dict[str, Any]()
+    for layer in layers:
+        for name, setting in layer.items():
+            if isinstance(setting, dict) and "*" not in setting:
+                below = fields.get(name, getattr(defaults, name))
+                fields[name] = {**(below if isinstance(below, dict) else {"*": below}), **setting}
+            else:
+                fields[name] = setting
+    return fields
 
 
 def check(fields: dict[str, Any], source: str | None = None) -> RunConfig:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import torch
 
     from mtk.engine.processes import Processes
+    from mtk.training.shared import Shared
 
 
 def run(
@@ -37,6 +38,7 @@ def run(
     listeners: Iterable[object] = (),
     progress: bool = False,
     registry: Registry | None = None,
+    shared: Shared | None = None,
     **settings: Any,
 ) -> Result:
     """Train one encoder on several tasks, evaluate it, and write everything to a new directory.
@@ -44,7 +46,8 @@ def run(
     What to do is said by `config`, or by its fields: `mtk.run(heads={"para": "concat-mlp"}, combiner="pcgrad")`. The
     directory is `out`, or a new one under `runs/`. `resume` is the directory of a run that was left off: it goes on with its
     own settings, of which only those in `RESUMABLE` may be given anew. `listeners` receive the run hooks of `mtk.hookspecs`;
-    `progress` adds the one that shows what `mtk run` does, in a terminal or a notebook.
+    `progress` adds the one that shows what `mtk run` does, in a terminal or a notebook. Runs that are given one `Shared`
+    load data, encoder and tokens once.
 
     Where torchrun started several processes, all call this and train together; those who listen hear the first one. One that
     torchrun started again goes on with the run in `out`, if there is one.
@@ -59,21 +62,27 @@ def run(
             config, out, resume, settings = None, None, out, {}
     if progress and launched.is_first():
         with registry.part("listener", PROGRESS).build() as shown:
-            return run(config, out=out, resume=resume, listeners=(*listeners, shown), registry=registry, **settings)
+            how: dict[str, Any] = {"out": out, "resume": resume, "registry": registry, "shared": shared, **settings}
+            return run(config, listeners=(*listeners, shown), **how)
     if config is None:
         config = check(settings if resume is None else resumed(Path(resume), settings))
-    return _train(plan_run(config, registry), registry, out, resume, listeners)
+    return _train(plan_run(config, registry), registry, out, resume, listeners, shared)
 
 
 def _train(
-    plan: RunPlan, registry: Registry, out: str | Path | None, resume: str | Path | None, listeners: Iterable[object]
+    plan: RunPlan,
+    registry: Registry,
+    out: str | Path | None,
+    resume: str | Path | None,
+    listeners: Iterable[object],
+    shared: Shared | None,
 ) -> Result:
     from mtk.engine.device import choose_device
     from mtk.engine.processes import joined, place_in
 
     device = place_in(choose_device(plan.config.device))
     with joined(device) as processes:
-        return _train_together(plan, registry, out, resume, listeners, device, processes)
+        return _train_together(plan, registry, out, resume, listeners, device, processes, shared)
 
 
 def _train_together(
@@ -84,6 +93,7 @@ def _train_together(
     listeners: Iterable[object],
     device: torch.device,
     processes: Processes,
+    shared: Shared | None,
 ) -> Result:
     from mtk.engine.device import choose_precision, deterministic
     from mtk.host.listeners import Listeners
@@ -106,8 +116,8 @@ def _train_together(
 
     with closing(directory), out_of_memory_explained(), deterministic(plan.config.deterministic, device):
         state = read_state_of_all(directory.checkpoint, processes) if resume else None
-        data = read_data(plan, prepare)
-        training = augment(plan, data, prepare)
+        data = read_data(plan, prepare, shared)
+        training = augment(plan, data, prepare, shared)
         built = build_training(
             plan,
             data,
@@ -117,6 +127,7 @@ def _train_together(
             prepare,
             lambda progress: hearing.tell("mtk_stage_progressed", progress=progress),
             processes,
+            shared,
         )
 
         def begin() -> Path:

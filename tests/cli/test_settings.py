@@ -8,9 +8,8 @@ import msgspec
 import pytest
 from command_line import invoke
 
-from mtk.config import PRESETS, RunConfig
+from mtk.config import PRESETS, RunConfig, layered
 from mtk_cli import cli
-from mtk_cli.settings import layered
 
 Runs = list[RunConfig]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import transformers
@@ -101,17 +101,21 @@ def _scaled_backwards(states: Tensor, scale: Tensor) -> Tensor:
     return states
 
 
-def load_encoder(
-    name: str,
-    pooling: Callable[[int], Pooling],
-    *,
-    source: str | None = None,
-    hint: str = "",
-    allow_pickle: bool = False,
-) -> Encoder:
-    """The encoder in a directory, or of the hub; `pooling` makes its pooling, given its width. `source` is that directory or
-    id, where it is not the `name` itself that messages speak of; `hint` is a sentence for one who mistyped it. Weights are
-    read from safetensors, and from a pickle only where that is allowed. Raises UsageError if it cannot be had."""
+class Loaded(NamedTuple):
+    """An encoder as `transformers` loads it."""
+
+    backbone: nn.Module
+    tokenizer: Any
+
+    def encoder(self, pooling: Callable[[int], Pooling]) -> Encoder:
+        """With a pooling, which is made for its width."""
+        return Encoder(self.backbone, self.tokenizer, pooling(int(self.backbone.config.hidden_size)))  # type: ignore[union-attr,arg-type]
+
+
+def load_parts(name: str, *, source: str | None = None, hint: str = "", allow_pickle: bool = False) -> Loaded:
+    """The encoder in a directory, or of the hub. `source` is that directory or id, where it is not the `name` itself that
+    messages speak of; `hint` is a sentence for one who mistyped it. Weights are read from safetensors, and from a pickle
+    only where that is allowed. Raises UsageError if it cannot be had."""
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     source = source or name
@@ -143,7 +147,7 @@ def load_encoder(
     if backbone.config.is_encoder_decoder or not hasattr(backbone.config, "hidden_size"):
         raise UsageError(f"'{name}' is a {type(backbone).__name__}, not a text encoder such as BERT.")
     _check_weights(name, backbone, loading)
-    return Encoder(backbone, tokenizer, pooling(int(backbone.config.hidden_size)))
+    return Loaded(backbone, tokenizer)
 
 
 def _check_weights(name: str, backbone: nn.Module, loading: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,13 +27,14 @@ from mtk.errors import UsageError
 from mtk.events import Plan, PlannedTask, Progress, StageProgress
 from mtk.host.optimizers import decays, is_recordable
 from mtk.host.registry import PACKAGE
-from mtk.model.encoder import Encoder
+from mtk.model.encoder import Encoder, load_parts
 from mtk.model.multitask import Model
-from mtk.plan import RunPlan
-from mtk.training.build_model import build_encoder, build_model
+from mtk.plan import RunPlan, TaskPlan
+from mtk.training.build_model import build_model, with_pooling
 from mtk.training.checkpoint import take_parts
 from mtk.training.dry_run import check_turns, dry_run
 from mtk.training.optimizer import freeze_layers
+from mtk.training.shared import Same, Shared
 from mtk.training.stages import Stages
 from mtk.training.trainer import Recipe, Trainer
 
@@ -60,28 +62,42 @@ class Training:
         return self.trainer.model
 
 
-def read_data(plan: RunPlan, prepare: Prepare = lambda stage: None) -> dict[str, TaskData]:
+def read_data(plan: RunPlan, prepare: Prepare = lambda stage: None, shared: Shared | None = None) -> dict[str, TaskData]:
     """Each task's rows. Raises DataError for files that cannot be read, and rows that are not what they should be."""
     prepare(f"reading {len(plan.tasks)} tasks")
-    config = plan.config
-    return {
-        name: read_task(t.source, bad_rows=config.bad_rows, limit=t.limit, seed=config.seed)
-        for name, t in plan.tasks.items()
-    }
+    shared, config = shared or Shared(), plan.config
+    found = {}
+    for name, t in plan.tasks.items():
+        key = (read_task, config.data, name, config.bad_rows, t.limit, config.seed)
+        read = partial(read_task, t.source, bad_rows=config.bad_rows, limit=t.limit, seed=config.seed)
+        found[name] = shared.once(key, read)
+    return found
 
 
-def augment(plan: RunPlan, data: Mapping[str, TaskData], prepare: Prepare = lambda stage: None) -> dict[str, Split]:
+def augment(
+    plan: RunPlan,
+    data: Mapping[str, TaskData],
+    prepare: Prepare = lambda stage: None,
+    shared: Shared | None = None,
+) -> dict[str, Split]:
     """Each task's training split, with the copies that its augmenter makes."""
+    shared = shared or Shared()
     if any(t.augmenter for t in plan.tasks.values()):
         prepare("augmenting")
     training = {}
     for name, t in plan.tasks.items():
         training[name] = data[name].train
         if t.augmenter:
-            augmenter = t.augmenter.build()
-            copies = t.augmenter.framework["copies"] or augmenter.copies
-            training[name] = augment_split(data[name].train, augmenter, copies, plan.config.seed, t.task)
+            key = (_augmented, Same(data[name].train), t.augmenter.recorded, plan.config.seed, name)
+            training[name] = shared.once(key, partial(_augmented, t, data[name].train, plan.config.seed))
     return training
+
+
+def _augmented(planned: TaskPlan, split: Split, seed: int) -> Split:
+    assert planned.augmenter
+    augmenter = planned.augmenter.build()
+    copies = planned.augmenter.framework["copies"] or augmenter.copies
+    return augment_split(split, augmenter, copies, seed, planned.task)
 
 
 def build_training(
@@ -93,10 +109,12 @@ def build_training(
     prepare: Prepare = lambda stage: None,
     report_stage: Callable[[StageProgress], object] = lambda progress: None,
     processes: Processes = ALONE,
+    shared: Shared | None = None,
 ) -> Training:
     """Everything is made, and made to take a step once, so that a plugin that breaks its promise does so here: in each of
     several processes alike, before they have to do with one another."""
-    config = plan.config
+    config, given, shared = plan.config, shared, shared or Shared()
+    torch.manual_seed(config.seed)  # of what draws where it is made
     combiner = build_combiner(plan)
     recipe = Recipe(plan.sampler, plan.optimizer, plan.schedule, plan.ema_decay)
     record = choose_recording(
@@ -109,7 +127,8 @@ def build_training(
         unrecordable=None if is_recordable(plan.optimizer.cls) else plan.optimizer.text,
     )
     prepare(f"loading the encoder {plan.encoder.name}")
-    encoder = _encoder(plan)
+    encoder = _encoder(plan, given)
+    torch.manual_seed(config.seed)  # as if it had not been loaded, which it may not have been
     heads = {name: t.head for name, t in plan.tasks.items()}
     model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length, config.seed).to(device)
     notes = take_parts(model, plan.pooling, heads, Path(config.from_run)) if config.from_run else []
@@ -117,14 +136,19 @@ def build_training(
     for name, split in training.items():
         call(plan.tasks[name].task.kind, "fit", labels=label_tensor(split.labels, len(split)).float())
     prepare("tokenizing")
-    dev = {name: model.tokenize(name, d.dev) for name, d in data.items()}
+
+    def tokenize(name: str, split: Split) -> TokenizedSplit:
+        reading = (plan.encoder.source, model.head(name).pair_encoding, config.max_length, str(device))
+        return shared.once((tokenize.__name__, Same(split), name, *reading), lambda: model.tokenize(name, split))
+
+    dev = {name: tokenize(name, d.dev) for name, d in data.items()}
     beside = {
-        f"{name}/{split.removeprefix('dev-')}": model.tokenize(name, read)
+        f"{name}/{split.removeprefix('dev-')}": tokenize(name, read)
         for name, d in data.items()
         for split, read in d.further.items()
         if split.startswith("dev-")
     }
-    train = {name: model.tokenize(name, split) for name, split in training.items()}
+    train = {name: tokenize(name, split) for name, split in training.items()}
     prepare("a dry run")
     plain = processes.first(lambda: why_plain(encoder, next(iter(train.values())).names))
     engine = Engine(
@@ -149,17 +173,13 @@ def build_training(
     return Training(stages, trainer, dev, beside, plain, notes + _without_effect(plan, trainer))
 
 
-def _encoder(plan: RunPlan) -> Encoder:
+def _encoder(plan: RunPlan, shared: Shared | None) -> Encoder:
     """As it is to be trained. Raises UsageError where it cannot be had, or cannot be trained so."""
     config = plan.config
-    encoder = build_encoder(
-        plan.encoder.name,
-        plan.pooling,
-        config.seed,
-        source=plan.encoder.source,
-        hint=plan.encoder.hint,
-        allow_pickle=config.allow_pickle,
-    )
+    name, source = plan.encoder.name, plan.encoder.source
+    load = partial(load_parts, name, source=source, hint=plan.encoder.hint, allow_pickle=config.allow_pickle)
+    loaded = shared.copy_of((load_parts, source, config.allow_pickle), load) if shared else load()
+    encoder = with_pooling(loaded, plan.pooling, config.seed)
     if encoder.longest is not None and config.max_length > encoder.longest:
         raise UsageError(f"--max-length {config.max_length}: {plan.encoder.name} reads at most {encoder.longest} tokens.")
     freeze_layers(encoder.backbone, config.freeze)

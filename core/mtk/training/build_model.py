@@ -11,15 +11,20 @@ import torch
 from mtk.calling.failures import call
 from mtk.head import Head
 from mtk.host.part import Part
-from mtk.model.encoder import Encoder, load_encoder
+from mtk.model.encoder import Encoder, Loaded, load_parts
 from mtk.model.multitask import LAYER, Model, inputs_of
 from mtk.pooling import Pooling
 from mtk.task import Task
 
 
 def build_encoder(name: str, pooling: Part, seed: int = 0, **source: Any) -> Encoder:
-    """The encoder that `load_encoder` finds, with a fresh pooling, which begins from random numbers of its own. Raises
-    UsageError where one of them cannot be had."""
+    """The encoder that `load_parts` finds, with a fresh pooling. Raises UsageError where one of them cannot be had."""
+    return with_pooling(load_parts(name, **source), pooling, seed)
+
+
+def with_pooling(loaded: Loaded, pooling: Part, seed: int = 0) -> Encoder:
+    """An encoder with a fresh pooling, which begins from random numbers of its own. Raises UsageError where that cannot be
+    built."""
 
     def build(width: int) -> Pooling:
         with torch.random.fork_rng(devices=[]):
@@ -27,7 +32,7 @@ def build_encoder(name: str, pooling: Part, seed: int = 0, **source: Any) -> Enc
             built: Pooling = pooling.build(width=width)
         return built
 
-    return load_encoder(name, build, **source)
+    return loaded.encoder(build)
 
 
 def build_model(encoder: Encoder, tasks: Sequence[Task], heads: Mapping[str, Part], max_length: int, seed: int = 0) -> Model:
