@@ -9,7 +9,24 @@ import click
 from click.shell_completion import CompletionItem
 
 from mtk import MtkError, launched
-from mtk_cli import augment, check, doctor, evaluate, export, foreign, listing, new, predict, run, serve, show, tasks
+from mtk_cli import (
+    augment,
+    check,
+    compare,
+    doctor,
+    evaluate,
+    export,
+    foreign,
+    listing,
+    new,
+    predict,
+    run,
+    runs,
+    serve,
+    show,
+    sweep,
+    tasks,
+)
 from mtk_cli.escape import Warnings, say, shortened, visible
 
 if TYPE_CHECKING:
@@ -75,7 +92,7 @@ def cli() -> None:
     """
 
 
-for module in (run, listing, show, tasks, evaluate, predict, serve, export, augment, new, check, doctor):
+for module in (run, sweep, runs, compare, listing, show, tasks, evaluate, predict, serve, export, augment, new, check, doctor):
     cli.add_command(module.command)
 
 

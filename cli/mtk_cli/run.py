@@ -183,7 +183,7 @@ class Sectioned(click.Command):
                 formatter.write_dl([record for p in params if (record := p.get_help_record(ctx))])
 
 
-@click.command("run", cls=Sectioned, params=SETTINGS)
+@click.command("run", cls=Sectioned, params=[*SETTINGS])
 @click.option("--preset", type=click.Choice(sorted(PRESETS)), help="Start from the settings of a paper.")
 @click.option("--config", "file", type=click.Path(path_type=Path), help="A TOML file of settings, such as a run's own.")
 @click.option(

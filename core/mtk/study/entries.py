@@ -105,6 +105,8 @@ def differences(settings: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
 
 def as_text(value: Any) -> str:
     """A setting in a cell of a table."""
+    if value in ("", [], {}):
+        return "none"
     if isinstance(value, list):
         return "+".join(map(as_text, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

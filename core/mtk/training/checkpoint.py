@@ -132,6 +132,13 @@ def evaluation_of(directory: Path) -> Evaluation | None:
     return _verified(directory)[1].evaluation
 
 
+def tasks_of(path: Path, registry: Registry) -> dict[str, Task]:
+    """The tasks of the model of a run, by name. Raises DataError where it is damaged, UsageError where the package of a
+    kind is missing."""
+    card, kinds = _read_card(standing(path / "model")), Kinds(registry)
+    return {task.name: _task(task, card, kinds) for task in card.tasks}
+
+
 def load(
     path: str | Path,
     *,
