@@ -14,17 +14,16 @@ from mtk_cli.escape import visible
 from mtk_cli.output import Listing, Screen, table
 
 PLOT = 25  # characters of the picture of an interval
-LONGEST_SETTINGS = 60  # characters of the settings that stand in the first table
 
 
-def show(screen: Screen, found: Comparison) -> None:
+def show(screen: Screen, found: Comparison, *, with_settings: bool = True) -> None:
     """The scores of every row, how far each is from the baseline, what the rows differ in, and what is to be said."""
     screen.print(scores(found))
     if found.baseline and any(row.scores[AVERAGE].difference for row in found.rows):
         screen.print()
         screen.say(f"Difference from {found.baseline}, with intervals of 95 % over examples and seeds", "bold")
         screen.print(differences(found))
-    if any(row.settings and not _names(row) for row in found.rows):
+    if with_settings and any(row.settings and not _names(row) for row in found.rows):
         screen.print()
         screen.say("What the rows differ in", "bold")
         screen.print(settings(found))
@@ -43,7 +42,7 @@ def scores(found: Comparison) -> Listing:
         cells = []
         for column in found.columns:
             score = row.scores.get(column)
-            star = "*" if score and score is best[column] and len(found.rows) > 1 else " "
+            star = "*" if score and score.mean == best[column] and len(found.rows) > 1 else " "
             cells.append(f"{_plain(score)}{star}" if score else "")
         grid.add_row(row.name, f"{len(row.seeds)}", *cells, str(timedelta(seconds=round(row.seconds))))
     return grid
@@ -121,7 +120,7 @@ def _rows(
             score = row.scores.get(column)
             text = dash if score is None else f"{score.mean:.4f}"
             text += f" {plus_minus} {score.sd:.4f}" if score and score.sd is not None else ""
-            cells.append(bold(text) if score and score is best[column] and len(found.rows) > 1 else text)
+            cells.append(bold(text) if score and score.mean == best[column] and len(found.rows) > 1 else text)
         if _has_differences(found):
             away = row.scores[AVERAGE].difference
             cells.append(f"{away.estimate:+.4f} [{away.low:+.4f}, {away.high:+.4f}]" if away else dash)
@@ -132,9 +131,8 @@ def _has_differences(found: Comparison) -> bool:
     return any(row.scores[AVERAGE].difference for row in found.rows)
 
 
-def _best(found: Comparison, column: str) -> Score | None:
-    there = [row.scores[column] for row in found.rows if column in row.scores]
-    return max(there, key=lambda score: score.mean, default=None)
+def _best(found: Comparison, column: str) -> float | None:
+    return max((row.scores[column].mean for row in found.rows if column in row.scores), default=None)
 
 
 def _names(row: ComparedRow) -> bool:

@@ -208,7 +208,7 @@ def _finish(place: Path, failed: int, complete: bool, cells: list[Cell] | None, 
             print_json({"out": str(place), "complete": complete, **_fields(found)})
         else:
             screen.print()
-            compared.show(screen, found)
+            compared.show(screen, found, with_settings=False)
             screen.say(f"\nAll of it is in {place}; mtk compare {place} shows this table again.")
     if not complete:
         raise click.exceptions.Exit(INTERRUPTED)
