@@ -92,7 +92,23 @@ def cli() -> None:
     """
 
 
-for module in (run, sweep, runs, compare, listing, show, tasks, evaluate, predict, serve, export, augment, new, check, doctor):
+for module in (
+    run,
+    sweep,
+    runs,
+    compare,
+    listing,
+    show,
+    tasks,
+    evaluate,
+    predict,
+    serve,
+    export,
+    augment,
+    new,
+    check,
+    doctor,
+):
     cli.add_command(module.command)
 
 

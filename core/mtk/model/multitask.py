@@ -209,7 +209,8 @@ class Model(nn.Module):
     ) -> dict[str, list[dict[str, Any]]]:
         """What each of these tasks, which read alike, says of each example of a split, with one encoding for all: its
         `prediction`, and its `probabilities` where these are asked for and it has any."""
-        answers = self._over_splits([(task, tokens) for task in tasks], lambda done: None, probabilities=probabilities)
+        likely = tasks if probabilities else ()
+        answers = self._over_splits([(task, tokens) for task in tasks], lambda done: None, probabilities=likely)
         found = {}
         for task, own in zip(tasks, answers, strict=True):
             found[task] = [{"prediction": value} for value in values(self.tasks[task].kind, own.predictions)]

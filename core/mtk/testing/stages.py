@@ -16,7 +16,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from mtk.calling.arguments import named
-from mtk.model.encoder import Encoder, load_encoder
+from mtk.model.encoder import Encoder, load_parts
 from mtk.pooling import Pooling
 from mtk.stage import Stage
 from mtk.testing.check import Check, Subject
@@ -128,7 +128,8 @@ class _Mean(Pooling):
 def encoder() -> Encoder:
     """One in train mode, as a stage meets it."""
     with tempfile.TemporaryDirectory() as directory:
-        return load_encoder(str(tiny_encoder(directory)), lambda width: _Mean()).train()
+        loaded = load_parts(str(tiny_encoder(directory)))
+    return Encoder(loaded.backbone, loaded.tokenizer, _Mean()).train()
 
 
 def built(subject: Subject, seed: int = 0) -> Stage:
