@@ -128,8 +128,7 @@ class _Mean(Pooling):
 def encoder() -> Encoder:
     """One in train mode, as a stage meets it."""
     with tempfile.TemporaryDirectory() as directory:
-        loaded = load_parts(str(tiny_encoder(directory)))
-    return Encoder(loaded.backbone, loaded.tokenizer, _Mean()).train()
+        return load_parts(str(tiny_encoder(directory))).encoder(lambda width: _Mean()).train()
 
 
 def built(subject: Subject, seed: int = 0) -> Stage:
