@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Scope, Step
     from mtk.config import RunConfig
     from mtk.events import (
+        Conflict,
         Evaluation,
         EvaluationProgress,
         EvaluationStart,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Augmenter": "mtk.augmenter",
     "Combiner": "mtk.combiner",
+    "Conflict": "mtk.events",
     "Encoding": "mtk.head",
     "Evaluation": "mtk.events",
     "EvaluationProgress": "mtk.events",
@@ -74,6 +76,7 @@ _HOME = {
 __all__ = [
     "Augmenter",
     "Combiner",
+    "Conflict",
     "DataError",
     "Encoding",
     "Evaluation",

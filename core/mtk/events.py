@@ -56,6 +56,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     out: Path
 
 
+class Conflict(msgspec.Struct, frozen=True, kw_only=True):
+    """How often the tasks' gradients over the encoder, or over one of its layers, were in conflict: before the combiner two
+    are where their inner product is negative; after it one is where that with the combined gradient is."""
+
+    steps: int  # since the last report, with two tasks or more, of which this tells
+    before: float  # the share of the steps in which any two were
+    after: float  # the share in which any one was: the step went against that task
+    pairs: dict[str, float]  # "a/b" -> the share of the steps with both in which they were
+    tasks: dict[str, float]  # task -> the share of its steps that went against it
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """The state of training after `step` optimizer steps."""
 
@@ -64,10 +75,11 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int  # counted from 1
     losses: dict[str, float]  # task -> mean loss since the last report, the head's own losses included
     own_losses: dict[str, float] = {}  # "task/name" -> that of each loss that a head has of its own
-    cosines: dict[
-        str, float
-    ] = {}  # "a/b" -> mean cosine between the gradients of tasks a and b, where a Gramian was computed
+    cosines: dict[str, float] = {}  # "a/b" -> mean cosine of the gradients of tasks a and b, where a Gramian was computed
     layer_cosines: dict[str, dict[str, float]] = {}  # layer of the encoder -> the same in it, where it was computed by layer
+    gradient_norms: dict[str, float] = {}  # task -> mean length of its gradient over the encoder, as for `cosines`
+    conflict: Conflict | None = None  # where a Gramian was computed
+    layer_conflicts: dict[str, Conflict] = {}  # layer -> that in it, where Gramians were computed by layer
     learning_rate: float
     examples_per_second: float
     loss_scale: float | None = None  # by which losses are multiplied in the backward pass, with fp16

@@ -35,6 +35,7 @@ SECTIONS = [
             "PlannedTask",
             "StageProgress",
             "Progress",
+            "Conflict",
             "EvaluationStart",
             "EvaluationProgress",
             "Evaluation",

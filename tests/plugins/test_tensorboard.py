@@ -34,6 +34,9 @@ def test_tensorboard_reads_what_the_run_reported(tiny_corpus: Path, tiny_encoder
     evaluations = [line for line in lines if line["event"] == "evaluation"]
     for task in ("sst", "para", "sts"):
         assert scalars(f"loss/{task}") == [(r["step"], pytest.approx(r["losses"][task])) for r in reports]
+    for when in ("before", "after"):
+        told = [(r["step"], pytest.approx(r["conflict"][when])) for r in reports]
+        assert scalars(f"conflict/{when}") == told
     assert scalars("cosine/sst/para") == [(r["step"], pytest.approx(r["cosines"]["sst/para"])) for r in reports]
     assert scalars("learning_rate") == [(r["step"], pytest.approx(r["learning_rate"])) for r in reports]
     assert scalars("dev/sts/pearson") == [(e["step"], pytest.approx(e["metrics"]["sts"]["pearson"])) for e in evaluations]

@@ -57,6 +57,7 @@ class CudaGraph:
             finite=outcome.finite.clone(),
             overflowed=None if outcome.overflowed is None else outcome.overflowed.clone(),
             largest=None if outcome.largest is None else outcome.largest.clone(),
+            combined=None if outcome.combined is None else outcome.combined.clone(),
         )
 
 

@@ -21,6 +21,7 @@ from mtk.calling.failures import broken, call, tensor
 from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Scope, Step
 from mtk.data.tokens import Batch, Inputs
 from mtk.engine.around import Around, wants_cross
+from mtk.engine.gramian import combined
 from mtk.engine.halves import Halves
 from mtk.engine.layers import shared_layers
 from mtk.engine.loss_scaling import LossScaling
@@ -52,6 +53,9 @@ class Outcome:
     decision: Tensor | None  # what the combiner made of them: weights, or its gradient's norm []; None for a plain sum
     finite: Tensor  # [], bool: whether the losses and the gradient of encoder and heads are
     largest: Tensor | None = None  # [], of the tasks' gradients the largest entry, where the combiner got those
+    combined: Tensor | None = None
+    """[T + 1], or [L, T + 1] by layer, with a Gramian: the inner products of the encoder's gradient, as it was made,
+    with each task's own, and last with itself."""
     overflowed: Tensor | None = None  # [], bool: whether they are not for fp16's sake alone, and the step is skipped
 
 
@@ -199,7 +203,7 @@ class Engine:
         own = self._added_up(batches, own, rows, 1, *([losses] if slopes is None else []))
         self._unscaled(rows, 1)
         if rows:
-            norm = self._give(rows, torch.ones(1, device=losses.device))
+            norm, _ = self._give(rows, torch.ones(1, device=losses.device))
         else:
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm or torch.inf)
         return Outcome(tuple(batches), losses, own, None, slopes, _finite(losses, norm))
@@ -255,8 +259,9 @@ class Engine:
                     gradient = gradients[0] * torch.nan
                 decision = torch.linalg.vector_norm(gradient)
                 norm = self._total_norm(decision)
+                met = None if gramian is None else rows.products(gradients, gradient, by_layer=gramian.ndim == 3)
                 rows.give(gradient * self._clipped(norm) if self.clip_norm else gradient)
-                return Outcome(step.tasks, losses, own, gramian, decision, _finite(losses, norm), largest)
+                return Outcome(step.tasks, losses, own, gramian, decision, _finite(losses, norm), largest, met)
             if isinstance(combiner, GramianCombiner):
                 assert gramian is not None and of_rows is not None
                 cross = halves.cross(of_rows) if halves else None
@@ -265,8 +270,9 @@ class Engine:
                 weights = self._weights(combiner, step, *shown)
         if isinstance(combiner, LossCombiner):
             weights = self._slopes(combiner, losses, step)
-        norm = self._give(rows, halves.of_rows(weights) if halves else weights.detach(), of_rows)
-        return Outcome(step.tasks, losses, own, gramian, weights, _finite(losses, norm))
+        norm, met = self._give(rows, halves.of_rows(weights) if halves else weights.detach(), of_rows)
+        of_tasks = None if gramian is None else halves.of_tasks(met) if halves else met
+        return Outcome(step.tasks, losses, own, gramian, weights, _finite(losses, norm), combined=of_tasks)
 
     def _added_up(
         self, batches: Mapping[str, Parts], own: dict[str, Tensor], rows: TaskGradients | None, count: int, *more: Tensor
@@ -332,17 +338,17 @@ class Engine:
         return rows.gramian(count) if "encoder" in scopes else None
 
     @torch.no_grad()
-    def _give(self, rows: TaskGradients, weights: Tensor, gramian: Tensor | None = None) -> Tensor:
+    def _give(self, rows: TaskGradients, weights: Tensor, gramian: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Let the weighted sum of the rows be the encoder's gradient; `weights` [T], or [L, T] with a Gramian [L, T, T]. The
-        norm [] of the gradient of encoder and heads before it is clipped follows from the Gramian, and costs no further
-        pass over it."""
+        norm [] of the gradient of encoder and heads before it is clipped, and the sum's products as `combined` has them,
+        follow from the Gramian, and cost no further pass over it."""
         weights = weights.to(rows.matrix.dtype)
         gramian = rows.gramian(weights.shape[-1]) if gramian is None else gramian
         of_layers = weights if gramian.ndim == weights.ndim + 1 else weights.expand(len(gramian), -1)
-        square = torch.einsum("...i,...ij,...j->", of_layers, gramian, of_layers)
-        norm = self._total_norm(square.clamp_min(0).sqrt())
+        met = combined(gramian, of_layers)
+        norm = self._total_norm(met[..., -1].sum().clamp_min(0).sqrt())
         rows.give_combined(weights * self._clipped(norm) if self.clip_norm else weights)
-        return norm
+        return norm, met
 
     def _total_norm(self, norm: Tensor) -> Tensor:
         """That of the gradient of encoder and heads, where the encoder's is `norm`."""

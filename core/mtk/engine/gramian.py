@@ -35,6 +35,13 @@ def gramian(matrix: Tensor) -> Tensor:
     return products + products.tril(-1).T
 
 
+def combined(gramian: Tensor, weights: Tensor) -> Tensor:
+    """The inner products [..., T + 1] of the rows' weighted sum with each of them, and last with itself, from their Gramian
+    [..., T, T] and the weights [..., T]."""
+    products = torch.einsum("...ij,...j->...i", gramian, weights)
+    return torch.cat([products, (products * weights).sum(dim=-1, keepdim=True)], dim=-1)
+
+
 def cosines(gramian: Tensor) -> Tensor:
     """The cosine of every pair of rows, [..., T, T], from their Gramian; 0 with a row of zeros."""
     lengths = gramian.diagonal(dim1=-2, dim2=-1).clamp_min(torch.finfo(gramian.dtype).tiny).sqrt()

@@ -58,6 +58,13 @@ class Halves:
         """weights [..., T] of the tasks -> those of the rows [..., 2 T]."""
         return torch.cat([weights, weights], dim=-1)
 
+    def of_tasks(self, products: Tensor) -> Tensor:
+        """products [..., 2 T + 1] of something with each row, and one more -> those with the gradients of the tasks
+        [..., T + 1]."""
+        count = len(self._sizes)
+        first, second, last = products.split([count, count, 1], dim=-1)
+        return torch.cat([first + second, last], dim=-1)
+
     def _share(self, task: int, row: int) -> float:
         """Of a task's examples, that of the ones in a row."""
         return self._examples[row] / (self._examples[task] + self._examples[task + len(self._sizes)])

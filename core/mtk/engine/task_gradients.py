@@ -36,6 +36,7 @@ class TaskGradients:
         processes: Processes = ALONE,
     ) -> None:
         self.layers = tuple(layers)
+        self._widths = [sum(p.numel() for p in members) for members in layers.values()]
         self.parameters = [p for members in layers.values() for p in members]
         self.tables = {p: EmbeddingGradients(p) for p in self.parameters if p in tables}
         self._tables_of = [[self.tables[p] for p in members if p in tables] for members in layers.values()]
@@ -146,6 +147,14 @@ class TaskGradients:
         if not self.tables:
             return matrix[:, : self._width]
         return torch.cat([self.of(p, count).flatten(1) for p in self.parameters], dim=1)
+
+    def products(self, rows: Tensor, gradient: Tensor, *, by_layer: bool) -> Tensor:
+        """The inner products [count + 1] of a gradient [P] with each of `rows` [count, P], which `gradients` gave, and last
+        with itself; or by layer [L, count + 1]."""
+        sizes = self._widths if by_layer else [len(gradient)]
+        parts = zip(rows.split(sizes, dim=1), gradient.split(sizes), strict=True)
+        found = torch.stack([torch.cat([of_rows @ own, (own @ own)[None]]) for of_rows, own in parts])
+        return found if by_layer else found[0]
 
     def of(self, parameter: nn.Parameter, count: int) -> Tensor:
         """The first rows [count, *shape] of one parameter."""

@@ -1,4 +1,4 @@
-"""What is told of training between two reports: mean losses, and the cosines between the tasks' gradients."""
+"""What is told of training between two reports: mean losses, and how the tasks' gradients lie to one another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mtk.engine.gradients import Outcome
-from mtk.engine.gramian import cosines
+from mtk.training.geometry import Geometry, geometry
 
 REPORT_SECONDS = 1.0
 """Losses are fetched from the device so many seconds apart, of training and of a stage; in between, nothing waits for it."""
@@ -74,29 +74,9 @@ class Telemetry:
         """ "task/name" -> a loss that a head has of its own."""
         return _means(item for o in self.outcomes for item in o.own_losses.items())
 
-    def cosines(self) -> dict[str, float]:
-        """ "a/b" -> the cosine between the gradients of tasks a and b over the encoder, where a Gramian was computed."""
-        return _means(
-            pair
-            for o in self._made()
-            if o.gramian is not None
-            for pair in _pairs(o.tasks, cosines(o.gramian if o.gramian.ndim == 2 else o.gramian.sum(dim=0)))
-        )
-
-    def layer_cosines(self) -> dict[str, dict[str, float]]:
-        """layer -> the same in it, where a Gramian was computed by layer."""
-        layered = [(o.tasks, cosines(o.gramian)) for o in self._made() if o.gramian is not None and o.gramian.ndim == 3]
-        found = {
-            layer: _means(pair for tasks, by_layer in layered for pair in _pairs(tasks, by_layer[number]))
-            for number, layer in enumerate(self._layers)
-        }
-        return {layer: means for layer, means in found.items() if means}
-
-
-def _pairs(tasks: Sequence[str], cosine: Tensor) -> Iterable[tuple[str, Tensor]]:
-    for i, one in enumerate(tasks):
-        for j, other in enumerate(tasks[:i]):
-            yield f"{other}/{one}", cosine[i, j]
+    def geometry(self) -> Geometry:
+        """How the tasks' gradients lie to one another, where Gramians were computed."""
+        return geometry(self._made(), self._layers)
 
 
 def _means(items: Iterable[tuple[str, Tensor]]) -> dict[str, float]:

@@ -222,14 +222,18 @@ class Trainer:
         for step, losses in telemetry.losses_by_step():
             for task, loss in losses.items():
                 self.movements[task].add((step - 1) / self.steps, loss)
+        geometry = telemetry.geometry()
         progress = Progress(
             step=self.step,
             steps=self.steps,
             epoch=self.epoch,
             losses=telemetry.losses(),
             own_losses=telemetry.own_losses(),
-            cosines=telemetry.cosines(),
-            layer_cosines=telemetry.layer_cosines(),
+            cosines=geometry.cosines,
+            layer_cosines=geometry.layer_cosines,
+            gradient_norms=geometry.norms,
+            conflict=geometry.conflict,
+            layer_conflicts=geometry.layer_conflicts,
             learning_rate=float(self.schedule.get_last_lr()[0]),
             examples_per_second=examples_per_second,
             loss_scale=float(self.engine.scaling.scale) if self.engine.scaling else None,

@@ -6,7 +6,8 @@ import mtk
 class TensorBoard:
     """Writes what a run tells of itself to RUN/tensorboard, where `tensorboard --logdir RUN` finds it: each task's loss and
     those of its head's own, the cosine between the gradients of two tasks where a Gramian is computed, and by layer where it
-    is one of each layer, the learning rate and the pace; and, under `dev`, each task's metrics and the average.
+    is one of each layer, the share of steps in which gradients were in conflict, before the combiner and after it, the
+    learning rate and the pace; and, under `dev`, each task's metrics and the average.
     """
 
     def __init__(self) -> None:
@@ -33,6 +34,9 @@ class TensorBoard:
         for layer, cosines in progress.layer_cosines.items():
             for pair, cosine in cosines.items():
                 self._writer.add_scalar(f"layer_cosine/{layer}/{pair}", cosine, progress.step)
+        if progress.conflict:
+            self._writer.add_scalar("conflict/before", progress.conflict.before, progress.step)
+            self._writer.add_scalar("conflict/after", progress.conflict.after, progress.step)
         self._writer.add_scalar("learning_rate", progress.learning_rate, progress.step)
         self._writer.add_scalar("examples_per_second", progress.examples_per_second, progress.step)
 

@@ -259,6 +259,22 @@ def test_measuring_cosines_changes_no_gradient(kind: type[Combiner]) -> None:
     torch.testing.assert_close(gradients[2], gradients[0])
 
 
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "plain"])
+@pytest.mark.parametrize("kind", [Sum, Uncertainty, Fixed, Extremes])
+def test_what_the_encoder_gets_is_compared_with_what_each_task_asked_for(kind: type[Combiner], packed: bool) -> None:
+    model, data = make_model(), batches()
+    _, rows, _ = plain(model, data)
+    engine = Engine(model, kind([t.name for t in TASKS]), packed=packed, cosines="encoder")
+    found = engine.backward(data).combined
+    gradient = encoder_gradient(model)
+    torch.testing.assert_close(found, torch.cat([rows @ gradient, (gradient @ gradient)[None]]))
+    engine.release()
+    layered = Engine(model, kind([t.name for t in TASKS]), packed=packed, clip_norm=1e-3, cosines="layer")
+    by_layer = layered.backward(data).combined
+    assert by_layer is not None and by_layer.shape == (len(engine.layers), len(TASKS) + 1)
+    torch.testing.assert_close(by_layer.sum(dim=0), found, msg="before it is clipped")
+
+
 class Curious(GramianCombiner):
     """Remembers the steps that it saw."""
 

@@ -1,10 +1,8 @@
-"""What is told between two reports: means of what the steps told, each over the steps that told it."""
+"""What is told between two reports: means of what the steps told, each over the steps that told it, and that were made."""
 
 from __future__ import annotations
 
-import pytest
 import torch
-from torch import Tensor
 
 from mtk.engine.gradients import Outcome
 from mtk.training.telemetry import Telemetry
@@ -17,19 +15,13 @@ def add(
     tasks: tuple[str, ...],
     losses: list[float],
     own: dict[str, float] | None = None,
-    gramian: Tensor | None = None,
     finite: bool = True,
 ) -> Outcome:
     """A step on example 7 of each task."""
     of_heads = {name: torch.tensor(loss) for name, loss in (own or {}).items()}
-    outcome = Outcome(tasks, torch.tensor(losses), of_heads, gramian, None, torch.tensor(finite))
+    outcome = Outcome(tasks, torch.tensor(losses), of_heads, None, None, torch.tensor(finite))
     telemetry.add(len(telemetry.outcomes) + 1, outcome, {task: [7] for task in tasks})
     return outcome
-
-
-def gramian(cosine: float, one: float = 1.0, other: float = 1.0) -> Tensor:
-    inner = cosine * one * other
-    return torch.tensor([[one**2, inner], [inner, other**2]])
 
 
 def test_losses_are_means_over_the_steps_that_a_task_had() -> None:
@@ -38,30 +30,7 @@ def test_losses_are_means_over_the_steps_that_a_task_had() -> None:
     add(telemetry, ("a",), [3.0], {"a/own": 1.5})
     assert telemetry.losses() == {"a": 2.0, "b": 5.0}
     assert telemetry.own_losses() == {"a/own": 1.0}
-    assert telemetry.cosines() == telemetry.layer_cosines() == {}
-
-
-def test_cosines_do_not_depend_on_the_lengths() -> None:
-    telemetry = Telemetry(LAYERS)
-    add(telemetry, ("a", "b"), [0, 0], gramian=gramian(0.5, one=100.0))
-    add(telemetry, ("a", "b"), [0, 0], gramian=gramian(-1.0, other=0.01))
-    add(telemetry, ("a", "b"), [0, 0])
-    assert telemetry.cosines() == pytest.approx({"a/b": -0.25})
-
-
-def test_by_layer_there_is_one_for_each_and_one_for_the_encoder() -> None:
-    telemetry = Telemetry(LAYERS)
-    add(telemetry, ("a", "b"), [0, 0], gramian=torch.stack([gramian(1.0), gramian(-1.0, one=3.0, other=3.0)]))
-    assert telemetry.layer_cosines() == {
-        "embeddings": pytest.approx({"a/b": 1.0}), "layer.0": pytest.approx({"a/b": -1.0}),
-    }  # fmt: skip
-    assert telemetry.cosines() == pytest.approx({"a/b": (1 - 9) / 10}), "that of the gradients end to end"
-
-
-def test_pairs_are_named_in_the_order_of_the_tasks() -> None:
-    telemetry = Telemetry(LAYERS)
-    add(telemetry, ("c", "a", "b"), [0, 0, 0], gramian=torch.eye(3))
-    assert set(telemetry.cosines()) == {"c/a", "c/b", "a/b"}
+    assert telemetry.geometry().cosines == {}
 
 
 def test_after_clearing_there_is_nothing_to_tell() -> None:
@@ -92,3 +61,13 @@ def test_losses_by_step_are_those_that_were_told() -> None:
     add(telemetry, ("a", "b"), [1.0, 5.0])
     add(telemetry, ("b",), [3.0])
     assert list(telemetry.losses_by_step()) == [(1, {"a": 1.0, "b": 5.0}), (2, {"b": 3.0})]
+
+
+def test_a_step_that_was_skipped_tells_nothing_of_gradients() -> None:
+    telemetry = Telemetry(LAYERS)
+    for overflowed, cosine in ((False, 0.5), (True, -1.0)):
+        gramian = torch.tensor([[1.0, cosine], [cosine, 1.0]])
+        losses, skipped = torch.zeros(2), torch.tensor(overflowed)
+        outcome = Outcome(("a", "b"), losses, {}, gramian, None, ~skipped, overflowed=skipped)
+        telemetry.add(1, outcome, {"a": [7], "b": [7]})
+    assert telemetry.geometry().cosines == {"a/b": 0.5}
