@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 
 from mtk import MtkError, launched
 from mtk_cli import (
+    advise,
     augment,
     check,
     compare,
@@ -20,6 +21,7 @@ from mtk_cli import (
     listing,
     new,
     predict,
+    report,
     run,
     runs,
     serve,
@@ -92,23 +94,12 @@ def cli() -> None:
     """
 
 
-for module in (
-    run,
-    sweep,
-    runs,
-    compare,
-    listing,
-    show,
-    tasks,
-    evaluate,
-    predict,
-    serve,
-    export,
-    augment,
-    new,
-    check,
-    doctor,
-):
+OWN = (
+    *(run, sweep, runs, compare, report, advise, listing, show, tasks),
+    *(evaluate, predict, serve, export, augment, new, check, doctor),
+)
+
+for module in OWN:
     cli.add_command(module.command)
 
 
