@@ -127,6 +127,20 @@ def of_conflict(told: Relations) -> list[Finding]:
     return [*pairs, *combined, *_lengths(told.lengths)]
 
 
+def of_many_conflicts(rows: Mapping[str, Conflict]) -> list[Finding]:
+    """The ends of what many rows show, before the combiner and after it."""
+    if len(rows) < 2:
+        return []
+    found = []
+    for when in ("before", "after"):
+        shares = {name: getattr(conflict, when) for name, conflict in rows.items()}
+        low, high = min(shares, key=lambda row: shares[row]), max(shares, key=lambda row: shares[row])
+        ends = f"{shares[low]:.0%} ({low}) to {shares[high]:.0%} ({high})"
+        text = f"Some task was in conflict {when} the combiner in {ends} of the steps, over {len(rows)} rows"
+        found.append(Finding("conflict", f"{text}."))
+    return found
+
+
 def of_learning(course: Course) -> list[Finding]:
     """Which tasks overfit, and which were not done when training was."""
     train, dev = curves.train_losses(course.progress), curves.dev_losses(course.evaluations)

@@ -11,11 +11,25 @@ from statistics import fmean, stdev
 from mtk.errors import DataError
 from mtk.events import Conflict
 from mtk.study import curves
-from mtk.study.advice import Course, Difference, Finding, of_conflict, of_differences, of_learning, of_run, pooled, relations
+from mtk.study.advice import (
+    Course,
+    Difference,
+    Finding,
+    of_conflict,
+    of_differences,
+    of_learning,
+    of_many_conflicts,
+    of_run,
+    pooled,
+    relations,
+)
 from mtk.study.answers import Calibration, calibration
+from mtk.study.compare import AVERAGE, Comparison, compare
 from mtk.study.entries import Entry, as_text, decisive, read_entries
 from mtk.study.record import RunRecord, Told
 from mtk.training.development import Answers
+
+MOST_ROWS = 4  # of whose conflicts each is told; those of more are told together
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,8 @@ def advise(paths: Sequence[Path]) -> list[Finding]:
     if len(entries) == 1:
         run = begun[0]
         return of_run(course_of(run, run.told(), calibrations(run.development())))
-    return of_rows(rows_of(entries), [])
+    rows = rows_of(entries)
+    return of_rows(rows, differences_in(compare(entries)) if rows else [])
 
 
 def of_rows(rows: Sequence[RowRuns], differences: Sequence[Difference]) -> list[Finding]:
@@ -64,10 +79,13 @@ def of_rows(rows: Sequence[RowRuns], differences: Sequence[Difference]) -> list[
     if not rows:
         return []
     found = of_differences(differences, {row.name: len(row.seeds) for row in rows}, spread_of(rows))
-    for row in rows:
-        told = pooled([relations(course_of(*of_row)) for of_row in row.runs])
-        told = replace(told, lengths={})  # which are much the same in every row
-        found += [Finding(f.topic, f"{row.name}: {f.text}") for f in of_conflict(told) if f.topic == "conflict"]
+    related = {row.name: pooled([relations(course_of(*of_row)) for of_row in row.runs]) for row in rows}
+    if len(rows) > MOST_ROWS:
+        found += of_many_conflicts({name: told.conflict for name, told in related.items() if told.conflict})
+    else:
+        for name, told in related.items():
+            told = replace(told, lengths={})  # which are much the same in every row
+            found += [Finding(f.topic, f"{name}: {f.text}") for f in of_conflict(told) if f.topic == "conflict"]
     best = max(rows, key=lambda row: max(row.averages))
     run, told_of_it = max(best.runs, key=lambda of_row: of_row[0].best.average if of_row[0].best else -math.inf)
     found += [Finding(f.topic, f"{best.name}: {f.text}") for f in of_learning(course_of(run, told_of_it))]
@@ -75,13 +93,26 @@ def of_rows(rows: Sequence[RowRuns], differences: Sequence[Difference]) -> list[
 
 
 def rows_of(entries: Sequence[Entry]) -> list[RowRuns]:
-    """The rows in their order, without those that no run has a score of."""
-    found: dict[str, list[tuple[RunRecord, Told]]] = {}
-    for entry in entries:
+    """The rows in their order, of the runs that are done and have a score: of each seed the newest, as they are compared."""
+    found: dict[str, dict[int, RunRecord]] = {}
+    for entry in sorted(entries, key=lambda entry: entry.run.modified if entry.run else 0.0):
         run = entry.run
-        if run and run.state != "damaged" and run.best and math.isfinite(run.best.average):
-            found.setdefault(entry.row, []).append((run, run.told()))
-    return [RowRuns(name, runs) for name, runs in found.items()]
+        if run and run.state == "done" and run.best and math.isfinite(run.best.average):
+            found.setdefault(entry.row, {})[entry.seed] = run
+    order = [row for row in dict.fromkeys(entry.row for entry in entries) if row in found]
+    return [RowRuns(row, [(run, run.told()) for _, run in sorted(found[row].items())]) for row in order]
+
+
+def differences_in(comparison: Comparison) -> list[Difference]:
+    """How far each row's average is from the baseline's, where that could be told."""
+    base = next((row for row in comparison.rows if row.name == comparison.baseline), None)
+    found = []
+    for row in comparison.rows if base else []:
+        away = row.scores[AVERAGE].difference
+        if base and away is not None:
+            seeds = min(len(row.seeds), len(base.seeds))
+            found.append(Difference(row.name, base.name, away.estimate, away.low, away.high, seeds))
+    return found
 
 
 def spread_of(rows: Sequence[RowRuns]) -> float | None:

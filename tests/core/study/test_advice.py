@@ -22,6 +22,7 @@ from mtk.study.advice import (
     of_conflict,
     of_differences,
     of_learning,
+    of_many_conflicts,
     of_run,
     pooled,
     relations,
@@ -117,6 +118,15 @@ def test_a_gradient_that_outweighs_the_others_is_said() -> None:
         of_conflict(relations(course(conflict=conflict(0.5), lengths={"a": 2.0, "b": 0.5})))
     )
     assert "as long" not in said(of_conflict(relations(course(conflict=conflict(0.5), lengths={"a": 1.0, "b": 0.5}))))
+
+
+def test_of_many_rows_the_ends_are_told() -> None:
+    found = of_many_conflicts({"x": conflict(0.8, 0.3), "y": conflict(0.2, 0.1), "z": conflict(0.5, 0.6)})
+    assert said(found) == (
+        "Some task was in conflict before the combiner in 20% (y) to 80% (x) of the steps, over 3 rows. "
+        "Some task was in conflict after the combiner in 10% (y) to 60% (z) of the steps, over 3 rows."
+    )
+    assert of_many_conflicts({"x": conflict(0.8)}) == []
 
 
 def test_runs_of_a_row_are_judged_together() -> None:

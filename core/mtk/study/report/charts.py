@@ -232,8 +232,7 @@ def confusion(matrix: NDArray[np.int64], labels: Sequence[str]) -> Spec:
     x = {**place, "field": "answer", "title": "answered", "axis": above}
     y = {**place, "field": "label", "title": "label", "axis": axis}
     fill = {"condition": {"test": "datum.right", "value": "var(--agree)"}, "value": "var(--conflict)"}
-    strength = _strength("share", 0.9)
-    ink = {"condition": {"test": "datum.share > 0.55", "value": "var(--paper)"}, "value": "var(--ink)"}
+    strength = _strength("share", 0.55)  # on which a number can be read, by day and by night
     layers = [
         {
             "mark": {"type": "rect", "cornerRadius": 2},
@@ -241,7 +240,7 @@ def confusion(matrix: NDArray[np.int64], labels: Sequence[str]) -> Spec:
         },
         {
             "mark": {"type": "text", "aria": False, "fontSize": 11 if size > 30 else 9},
-            "encoding": {"x": x, "y": y, "text": {"field": "count", "format": ","}, "fill": ink},
+            "encoding": {"x": x, "y": y, "text": {"field": "count", "format": ","}},
         },
     ]
     return {"data": {"values": values}, "layer": layers, "width": size * len(labels), "height": size * len(labels)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -127,6 +128,8 @@ def getting_along(course: Course) -> Section:
         "nothing to do with each other, and below 0 they are in conflict."
     )
     blocks: list[Block] = [Charts(list(_pairs(cosines, course)))]
+    if len(cosines) > MOST_PAIRS:
+        blocks.append(Text(f"These are the {MOST_PAIRS} most opposed of {len(cosines)} pairs; the table has all of them."))
     if conflict:
         before, after = _shares(progress)
         lines = [
@@ -148,7 +151,8 @@ def getting_along(course: Course) -> Section:
             "with any task's own, so that the step goes against that task."
         )
         blocks += [Heading("Before and after the combiner"), Text(meaning), Charts(drawn)]
-        blocks.append(Beside(list(_conflict_tables(course))))
+        pairs, tasks = _conflict_tables(course)
+        blocks += [tasks, replace(pairs, folded=True)] if len(pairs.rows) > MOST_PAIRS else [Beside([pairs, tasks])]
     blocks += _by_layer(progress, cosines)
     return Section(title, lead, blocks)
 
@@ -162,8 +166,7 @@ def _pairs(cosines: Mapping[str, curves.Curve], course: Course) -> Iterator[Char
         note = f"Mean {means[pair]:+.3f}"
         if conflict and pair in conflict.pairs:
             note += f", negative in {conflict.pairs[pair]:.0%} of the steps"
-        left_out = f" The {len(shown)} most opposed of {len(cosines)} pairs are drawn." if len(shown) < len(cosines) else ""
-        yield Chart(_named(pair), charts.agreement(_named(pair), cosines[pair], domain), f"{note}.{left_out}")
+        yield Chart(_named(pair), charts.agreement(_named(pair), cosines[pair], domain), f"{note}.")
 
 
 def _shares(progress: Sequence[Progress]) -> tuple[curves.Curve, curves.Curve]:
@@ -206,6 +209,8 @@ def _by_layer(progress: Sequence[Progress], cosines: Mapping[str, curves.Curve])
         of_layers = {short(layer): of_layer[pair] for layer, of_layer in found.items() if pair in of_layer}
         drawn.append(Chart(_named(pair), charts.layers_over_steps(of_layers, domain), "", keys))
     yield Heading("In each layer of the encoder")
+    if len(pairs) < len(cosines):
+        yield Text(f"Of the {len(pairs)} most opposed of {len(cosines)} pairs.")
     yield Charts(drawn)
 
 

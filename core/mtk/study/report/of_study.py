@@ -4,14 +4,15 @@ got along, and the study's own figures where the rows are its."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 
 from mtk.study import curves, published
 from mtk.study.advice import Difference
-from mtk.study.advised import RowRuns, of_rows, rows_of, spread_of, tasks_of
+from mtk.study.advised import RowRuns, differences_in, of_rows, rows_of, spread_of, tasks_of
+from mtk.study.compare import AVERAGE, Comparison, Score, compare
 from mtk.study.entries import Entry
 from mtk.study.report import charts
-from mtk.study.report.blocks import Chart, Charts, Facts, Key, Section, Table
+from mtk.study.report.blocks import Block, Chart, Charts, Facts, Key, Section, Table, Text
 from mtk.study.report.charts import Line
 from mtk.study.report.of_run import AFTER, BEFORE, said
 
@@ -21,13 +22,13 @@ DASHES: tuple[tuple[int, ...], ...] = ((), (6, 3), (2, 2), (8, 3, 2, 3), (4, 4),
 
 
 def sections(entries: Sequence[Entry]) -> list[Section]:
-    """All of it."""
+    """All of it. Raises DataError for runs that cannot be compared."""
     rows = rows_of(entries)
-    found = [in_short(entries, rows, [])]
     if not rows:
-        return found
-    found.append(table(entries, rows))
-    if beside := beside_the_study(entries, rows):
+        return [in_short(entries, rows, [])]
+    comparison = compare(entries)
+    found = [in_short(entries, rows, differences_in(comparison)), table(comparison)]
+    if beside := beside_the_study(entries, rows, comparison):
         found.append(beside)
     found.append(getting_along(rows))
     if len(rows) <= MOST_LINES:
@@ -56,17 +57,21 @@ def in_short(entries: Sequence[Entry], rows: Sequence[RowRuns], differences: Seq
     return Section("In short", lead, [Facts(facts), *said(of_rows(rows, differences))])
 
 
-def beside_the_study(entries: Sequence[Entry], rows: Sequence[RowRuns]) -> Section | None:
+def beside_the_study(entries: Sequence[Entry], rows: Sequence[RowRuns], comparison: Comparison) -> Section | None:
     """The study's own figures where the rows are its: its tasks, and plain heads among the rows."""
     settings = {entry.row: entry.settings for entry in entries if entry.run and entry.run.config}
     plain = [row for row in rows if settings.get(row.name) and published.is_plain(settings[row.name])]
     if not plain or len(rows) < 2 or any(set(tasks_of(run, told)) != published.TASKS for run, told in rows[0].runs):
         return None
     first, best = plain[0], max(rows, key=lambda row: row.average)
+    gain = f"{best.average - first.average:+.4f}"
+    away = next((row.scores[AVERAGE].difference for row in comparison.rows if row.name == best.name), None)
+    if away and comparison.baseline == first.name:
+        gain = f"{away.estimate:+.4f} ({away.low:+.4f} to {away.high:+.4f})"
     lines = [
         ["plain heads, losses summed", f"{published.PLAIN:.3f}", f"{first.average:.4f}", first.name],
         ["the best row", f"{published.BEST:.3f}", f"{best.average:.4f}", best.name],
-        ["gain of the best row", f"{published.BEST - published.PLAIN:+.3f}", f"{best.average - first.average:+.4f}", ""],
+        ["gain of the best row", f"{published.BEST - published.PLAIN:+.3f}", gain, ""],
     ]
     head = ["average of the three scores", "the study", "here", "row"]
     lead = (
@@ -111,7 +116,8 @@ def getting_along(rows: Sequence[RowRuns]) -> Section:
 def learning(rows: Sequence[RowRuns]) -> Section:
     """Each task's score over the steps, a curve for each row: the mean of its seeds."""
     tasks = list(dict.fromkeys(task for row in rows for run, told in row.runs for task in tasks_of(run, told)))
-    keys = [Key(row.name, color, "line") for row, color in zip(rows, COLORS, strict=False)]
+    styles = zip(rows, COLORS, DASHES, strict=False)
+    keys = [Key(row.name, color, "dashes" if dash else "line") for row, color, dash in styles]
     drawn = []
     for task in tasks:
         lines = []
@@ -129,22 +135,39 @@ def mean_of(found: Sequence[curves.Curve]) -> curves.Curve:
     return [curves.Point(step, fmean(each[step] for each in by_step)) for step in sorted(shared)]
 
 
-def table(entries: Sequence[Entry], rows: Sequence[RowRuns]) -> Section:
-    """Each row's scores: means and standard deviations over its seeds, and how far it is from the first."""
-    tasks = list(dict.fromkeys(task for row in rows for run, _ in row.runs if run.best for task in run.best.metrics))
-    head = ["row", "seeds", *tasks, "average"]
-    lines = []
-    for row in rows:
-        by_task = [
-            [curves.score_of(r.best.metrics[t]) for r, _ in row.runs if r.best and t in r.best.metrics] for t in tasks
+def table(comparison: Comparison) -> Section:
+    """Each row's scores: means and standard deviations over its seeds, and how far it is from the baseline."""
+    base, columns = comparison.baseline, comparison.columns
+    head = ["row", "seeds", *[f"{task} {metric}".strip().replace("_", " ") for task, metric in columns.items()]]
+    lines = [
+        [row.name, str(len(row.seeds)), *[_mean(row.scores.get(column)) for column in columns]] for row in comparison.rows
+    ]
+    best = max(range(len(lines)), key=lambda number: comparison.rows[number].scores[AVERAGE].mean)
+    blocks: list[Block] = [Table(head, lines, numbers=range(1, len(head)), strong=[best])]
+    compared = {row.name: row for row in comparison.rows if row.scores[AVERAGE].difference}
+    if base and compared:
+        away = {name: row.scores[AVERAGE].difference for name, row in compared.items()}
+        shown = {name: (found.estimate, found.low, found.high) for name, found in away.items() if found}
+        note = "The line is the 95 % interval over examples and seeds; it is grey where it holds 0."
+        chart = charts.intervals(shown, title=f"average less that of {base}")
+        blocks.append(Charts([Chart(f"Differences from {base}", chart, note, wide=True)]))
+        differences = [
+            [name, *[_away(row.scores.get(column)) for column in columns], "yes" if row.paired else "no"]
+            for name, row in compared.items()
         ]
-        lines.append([row.name, str(len(row.seeds)), *map(_with_spread, [*by_task, row.averages])])
-    best = max(range(len(rows)), key=lambda number: rows[number].average)
-    return Section("The rows", "", [Table(head, lines, numbers=range(1, len(head)), strong=[best])])
+        head = ["row", *columns, "seed by seed"]
+        title = f"Differences from {base}, by task, with 95 % intervals"
+        blocks.append(Table(head, differences, title, range(1, len(head)), folded=True))
+    blocks += [Text(note) for note in comparison.notes]
+    return Section("The rows", "Means over the seeds, with their standard deviation.", blocks)
 
 
-def _with_spread(values: Sequence[float]) -> str:
-    if not values:
+def _mean(score: Score | None) -> str:
+    if score is None:
         return ""
-    spread = f" ± {stdev(values):.4f}" if len(values) > 1 else ""
-    return f"{fmean(values):.4f}{spread}"
+    return f"{score.mean:.4f}" if score.sd is None else f"{score.mean:.4f} ± {score.sd:.4f}"
+
+
+def _away(score: Score | None) -> str:
+    away = score.difference if score else None
+    return f"{away.estimate:+.4f} ({away.low:+.4f} to {away.high:+.4f})" if away else ""

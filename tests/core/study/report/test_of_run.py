@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mtk.events import Progress
+from mtk.events import Conflict, Progress
+from mtk.study.advice import Course
 from mtk.study.advised import course_of
 from mtk.study.record import read_run
 from mtk.study.report import of_run
-from mtk.study.report.blocks import Beside, Charts, Facts, Section, Table
+from mtk.study.report.blocks import Beside, Charts, Facts, Section, Table, Text
 from mtk.study.report.of_run import duration, short
+from mtk.training.development import Answers
 
 
 def titles(section: Section) -> list[str]:
@@ -78,9 +81,52 @@ def test_a_run_of_before_has_what_it_told() -> None:
     assert titles == ["In short", "How it learned", "How the tasks got along", "What it answered", "What it was"]
 
 
-def test_shares_are_of_stretches_long_enough() -> None:
-    from mtk.events import Conflict
+def test_of_many_tasks_the_most_opposed_are_drawn_and_all_are_told() -> None:
+    tasks = [f"t{number}" for number in range(7)]
+    cosines = {f"{one}/{other}": (i - j) / 10 for i, one in enumerate(tasks) for j, other in enumerate(tasks[:i])}
+    told = Conflict(steps=9, before=1.0, after=0.5, pairs=dict.fromkeys(cosines, 0.5), tasks=dict.fromkeys(tasks, 0.1))
+    report = Progress(
+        step=9, steps=9, epoch=1, losses={}, learning_rate=0.0, examples_per_second=0.0, cosines=cosines, conflict=told
+    )
+    section = of_run.getting_along(Course("sum", 9, tasks, [report]))
+    shown = titles(section)[:-1]
+    near = [pair.replace("/", " and ") for pair, cosine in cosines.items() if cosine < 0.35]
+    assert len(shown) == 12 and set(shown) <= set(near)
+    assert any(isinstance(block, Text) and "12 most opposed of 21 pairs" in block.text for block in section.blocks)
+    assert max(len(table.rows) for table in tables(section)) == 21
 
+
+def answers(labels: list[float], classes: int = 0) -> Answers:
+    """Of labels that were all answered as the next one."""
+    truth = np.array(labels, dtype=np.float64)
+    said = (truth + 1) % classes if classes else truth + 1
+    likely = np.eye(classes)[said.astype(int)] if classes else None
+    return Answers([f"row-{number}" for number in range(len(labels))], truth, said, likely)
+
+
+def test_many_classes_have_a_list_and_few_a_matrix() -> None:
+    many, few = answers([*map(float, range(20)), 3.0], 20), answers([0.0, 1.0], 2)
+    table = next(block for block in of_run._of_set(many, (), None) if isinstance(block, Table))
+    assert table.rows[0] == ["3", "4", "2"] and len(table.rows) == 12
+    shown = [block for block in of_run._of_set(few, ("no", "yes"), None) if isinstance(block, Charts)]
+    assert [chart.title for chart in shown[0].charts] == ["Labels and answers"]
+
+
+def test_without_texts_an_answer_is_known_by_its_row() -> None:
+    table = of_run._worst(answers([0.0, 1.0], 2), ("no", "yes"), None)
+    assert table and list(table.head) == ["example", "label", "answered", "confidence"]
+    assert table.rows[0] == ["row-0", "no", "yes", "100%"]
+    scores = of_run._worst(answers([0.5, 1.5]), (), [("a " * 400,), ("b",)])
+    assert scores and scores.rows[0][1:] == ["0.50", "1.50", "1.00"] and len(scores.rows[0][0]) < 330
+
+
+def test_several_labels_a_row_have_no_matrix() -> None:
+    several = Answers(["a"], np.zeros((1, 3)), np.zeros((1, 3)))
+    assert [type(block) for block in of_run._of_set(several, (), None)] == [Text]
+    assert of_run._worst(several, (), None) is None
+
+
+def test_shares_are_of_stretches_long_enough() -> None:
     def report(step: int) -> Progress:
         share = float(step % 2)
         told = Conflict(steps=1, before=share, after=0.0, pairs={"a/b": share}, tasks={})
