@@ -30,10 +30,7 @@ def sections(entries: Sequence[Entry]) -> list[Section]:
     found = [in_short(entries, rows, differences_in(comparison)), table(comparison)]
     if beside := beside_the_study(entries, rows, comparison):
         found.append(beside)
-    found.append(getting_along(rows))
-    if len(rows) <= MOST_LINES:
-        found.append(learning(rows))
-    return found
+    return [*found, getting_along(rows), learning(rows)]
 
 
 def in_short(entries: Sequence[Entry], rows: Sequence[RowRuns], differences: Sequence[Difference]) -> Section:
@@ -42,7 +39,8 @@ def in_short(entries: Sequence[Entry], rows: Sequence[RowRuns], differences: Seq
     lead = ""
     if unfinished:
         failed = sum(bool(entry.failure) for entry in unfinished)
-        lead = f"Of {len(entries)} runs {len(unfinished)} are not done" + (f", {failed} of them failed." if failed else ".")
+        count = f"{len(unfinished)} of {len(entries)} runs {'is' if len(unfinished) == 1 else 'are'} not done"
+        lead = f"{count}; {failed} failed." if failed else f"{count}."
     if not rows:
         return Section("In short", f"{lead} There is no score yet.".strip())
     best = max(rows, key=lambda row: row.average)
@@ -114,7 +112,12 @@ def getting_along(rows: Sequence[RowRuns]) -> Section:
 
 
 def learning(rows: Sequence[RowRuns]) -> Section:
-    """Each task's score over the steps, a curve for each row: the mean of its seeds."""
+    """Each task's score over the steps, a curve for each row, the best of them: the mean of its seeds."""
+    lead = "Scores on the development sets, means over the seeds."
+    if len(rows) > MOST_LINES:
+        lead = f"Scores on the development sets, means over the seeds, of the {MOST_LINES} best of {len(rows)} rows."
+        best = sorted(rows, key=lambda row: -row.average)[:MOST_LINES]
+        rows = [row for row in rows if row in best]
     tasks = list(dict.fromkeys(task for row in rows for run, told in row.runs for task in tasks_of(run, told)))
     styles = zip(rows, COLORS, DASHES, strict=False)
     keys = [Key(row.name, color, "dashes" if dash else "line") for row, color, dash in styles]
@@ -125,7 +128,7 @@ def learning(rows: Sequence[RowRuns]) -> Section:
             found = [curves.scores(told.evaluations).get(task, []) for _, told in row.runs]
             lines.append(Line(f"{row.name}, {task}", mean_of(found), color, dash, dots=True))
         drawn.append(Chart(task, charts.lines([line for line in lines if line.curve]), keys=keys))
-    return Section("How the rows learned", "Scores on the development sets, means over the seeds.", [Charts(drawn)])
+    return Section("How the rows learned", lead, [Charts(drawn)])
 
 
 def mean_of(found: Sequence[curves.Curve]) -> curves.Curve:

@@ -61,13 +61,33 @@ def test_scores_over_the_steps_have_a_line_for_each_row(sections: dict[str, Sect
     assert all(len(chart.keys) == 2 for chart in charts)
 
 
+def test_of_many_rows_the_best_have_a_line(entries: list[Entry]) -> None:
+    rows = [replace(row, name=f"{row.name} {number}") for number in range(4) for row in rows_of(entries)]
+    section = of_study.learning(rows)
+    assert section.lead.endswith("of the 6 best of 8 rows.")
+    chart = next(block for block in section.blocks if isinstance(block, Charts)).charts[0]
+    kept = {key.name for key in chart.keys}
+    assert len(kept) == 6 and max(rows, key=lambda row: row.average).name in kept
+
+
+def test_differences_from_the_first_row_have_their_intervals(sections: dict[str, Section]) -> None:
+    blocks = sections["The rows"].blocks
+    chart = next(block for block in blocks if isinstance(block, Charts)).charts[0]
+    away = [block for block in blocks if isinstance(block, Table)][1]
+    assert chart.wide and "linear" in chart.title and len(away.rows) == 1
+    low, high = (float(end) for end in away.rows[0][4].partition("(")[2].rstrip(")").split(" to "))
+    assert low <= float(away.rows[0][4].split()[0]) <= high
+    spec = chart.spec["data"]["values"][0]
+    assert (round(spec["low"], 4), round(spec["high"], 4)) == (low, high)
+
+
 def test_what_has_not_run_is_counted(entries: list[Entry]) -> None:
     waiting = [replace(entries[0], run=None), replace(entries[1], run=None, failure="no memory")]
     short = of_study.sections([*entries, *waiting])[0]
-    assert short.lead == "Of 6 runs 2 are not done, 1 of them failed."
+    assert short.lead == "2 of 6 runs are not done; 1 failed."
     assert any(isinstance(block, Facts) for block in short.blocks)
     nothing = of_study.sections(waiting)
-    assert [section.lead for section in nothing] == ["Of 2 runs 2 are not done, 1 of them failed. There is no score yet."]
+    assert [section.lead for section in nothing] == ["2 of 2 runs are not done; 1 failed. There is no score yet."]
 
 
 def test_a_mean_curve_has_the_steps_that_all_seeds_have() -> None:
