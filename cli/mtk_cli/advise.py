@@ -12,8 +12,9 @@ from mtk_cli.json_output import json_option, print_json
 
 @click.command("advise")
 @click.argument("paths", metavar="RUN|SWEEP…", nargs=-1, required=True, type=click.Path(path_type=Path), shell_complete=runs)
+@click.option("--baseline", metavar="ROW", help="The row that the others are compared with; the first unless given.")
 @json_option("Print one JSON array, an object for each sentence.")
-def command(paths: tuple[Path, ...], as_json: bool) -> None:
+def command(paths: tuple[Path, ...], baseline: str | None, as_json: bool) -> None:
     """Say what the figures of runs support: whether tasks are in conflict, whether differences are more than noise, which
     task overfits or is starved, and what to try next. Each sentence has its figure; what no figure supports is not said.
     """
@@ -21,7 +22,7 @@ def command(paths: tuple[Path, ...], as_json: bool) -> None:
     from mtk.study.advised import advise
     from mtk_cli.output import stdout, table
 
-    findings = advise(paths)
+    findings = advise(paths, baseline)
     if as_json:
         print_json([finding._asdict() for finding in findings])
         return

@@ -20,7 +20,8 @@ from mtk_cli.escape import say
     type=click.Path(path_type=Path),
     help="The page to write; a report that is there is replaced.",
 )
-def command(paths: tuple[Path, ...], out: Path) -> None:
+@click.option("--baseline", metavar="ROW", help="The row that the others are compared with; the first unless given.")
+def command(paths: tuple[Path, ...], out: Path, baseline: str | None) -> None:
     """Write a page on runs and sweeps: how they learned, how their tasks got along, what they answered, and what the figures
     support.
 
@@ -28,7 +29,7 @@ def command(paths: tuple[Path, ...], out: Path) -> None:
     """
     from mtk.study.report.page import write_report
 
-    page = write_report(paths, out)
+    page = write_report(paths, out, baseline)
     say(f"{out}: {out.stat().st_size / 1e6:.2f} MB, {', '.join(section.title for section in page.sections)}")
     for note in page.notes:
         say(note, err=True)

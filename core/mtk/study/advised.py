@@ -59,8 +59,9 @@ class RowRuns:
         return curves.merged(curves.measured(told.progress) for _, told in self.runs)
 
 
-def advise(paths: Sequence[Path]) -> list[Finding]:
-    """What the figures of runs and sweeps support. Raises DataError where there is nothing to advise on."""
+def advise(paths: Sequence[Path], baseline: str | None = None) -> list[Finding]:
+    """What the figures of runs and sweeps support; `baseline` is the row that others are compared with, the first unless
+    given. Raises DataError where there is nothing to advise on, UsageError for a baseline that there is not."""
     entries = read_entries(paths)
     begun = [entry.run for entry in entries if entry.run and entry.run.state != "damaged"]
     if not begun:
@@ -70,7 +71,7 @@ def advise(paths: Sequence[Path]) -> list[Finding]:
         run = begun[0]
         return of_run(course_of(run, run.told(), calibrations(run.development())))
     rows = rows_of(entries)
-    return of_rows(rows, differences_in(compare(entries)) if rows else [])
+    return of_rows(rows, differences_in(compare(entries, baseline)) if rows else [])
 
 
 def of_rows(rows: Sequence[RowRuns], differences: Sequence[Difference]) -> list[Finding]:

@@ -21,12 +21,12 @@ COLORS = ("var(--first)", "var(--second)", "var(--agree)", "var(--conflict)", "v
 DASHES: tuple[tuple[int, ...], ...] = ((), (6, 3), (2, 2), (8, 3, 2, 3), (4, 4), (1, 3))
 
 
-def sections(entries: Sequence[Entry]) -> list[Section]:
-    """All of it. Raises DataError for runs that cannot be compared."""
+def sections(entries: Sequence[Entry], baseline: str | None = None) -> list[Section]:
+    """All of it. Raises DataError for runs that cannot be compared, UsageError for a baseline that there is not."""
     rows = rows_of(entries)
     if not rows:
         return [in_short(entries, rows, [])]
-    comparison = compare(entries)
+    comparison = compare(entries, baseline)
     found = [in_short(entries, rows, differences_in(comparison)), table(comparison)]
     if beside := beside_the_study(entries, rows, comparison):
         found.append(beside)

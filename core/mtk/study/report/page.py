@@ -22,12 +22,13 @@ MARK = '<meta name="generator" content="mtk report'  # by which a report is know
 MOST_BYTES = 1_400_000  # of a page; the runs that do not fit are left out of its details, and named
 
 
-def write_report(paths: Sequence[Path], out: Path) -> Page:
-    """Write a report on runs and sweeps to `out`, and give what it is made of. Raises UsageError or DataError where there is
-    nothing to report, and MtkError where it cannot be written."""
+def write_report(paths: Sequence[Path], out: Path, baseline: str | None = None) -> Page:
+    """Write a report on runs and sweeps to `out`, and give what it is made of; `baseline` is the row that others are
+    compared with, the first unless given. Raises UsageError or DataError where there is nothing to report, and MtkError
+    where it cannot be written."""
     entries = read_entries(paths)
     _check_place(out)
-    page, html = with_details(page_of(entries), entries)
+    page, html = with_details(page_of(entries, baseline), entries)
     write_file(out, html.encode())
     return page
 
@@ -50,7 +51,7 @@ def rendered(page: Page) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    own = files(__package__)
+    own, now = files(__package__), datetime.now()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(own.joinpath("page.html").read_text(encoding="utf-8"))
     parts = {name: Markup(own.joinpath(f"page.{name}").read_text(encoding="utf-8")) for name in ("css", "js")}
@@ -58,13 +59,13 @@ def rendered(page: Page) -> str:
         page=page,
         draw=lambda spec: Markup(charts.svg(spec)),
         version=version("multitask-toolkit"),
-        date=f"{datetime.now():%-d %B %Y, %H:%M}",
+        date=f"{now.day} {now:%B %Y, %H:%M}",
         **parts,
     )
     return text
 
 
-def page_of(entries: Sequence[Entry]) -> Page:
+def page_of(entries: Sequence[Entry], baseline: str | None = None) -> Page:
     """What a report on these runs shows. Raises DataError where none of them has begun."""
     begun = [entry for entry in entries if entry.run and entry.run.state != "damaged"]
     damaged = [(entry, entry.run) for entry in entries if entry.run and entry.run.state == "damaged"]
@@ -79,7 +80,7 @@ def page_of(entries: Sequence[Entry]) -> Page:
     title = f"{', '.join(sweeps) or 'Several runs'}"
     rows = dict.fromkeys(entry.row for entry in entries)
     lead = f"{len(rows)} {'rows' if len(rows) > 1 else 'row'}, {len(begun)} of {len(entries)} runs begun."
-    return Page(title, lead, of_study.sections(entries), notes=notes)
+    return Page(title, lead, of_study.sections(entries, baseline), notes=notes)
 
 
 def with_details(page: Page, entries: Sequence[Entry], most: int = MOST_BYTES) -> tuple[Page, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
 
+from mtk.errors import UsageError
 from mtk.study.answers import Bin, Calibration
 from mtk.study.curves import Point
 from mtk.study.report import charts
@@ -73,6 +75,12 @@ def test_of_many_scores_every_so_manieth_is_drawn() -> None:
 def test_a_long_run_is_no_large_drawing() -> None:
     curve = [Point(step, (step * 7919 % 101) / 101) for step in range(1, 100_000, 10)]
     assert len(charts.svg(charts.lines([Line("loss", curve)]))) < 40_000
+
+
+def test_without_what_draws_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    with pytest.raises(UsageError, match=r"pip install 'multitask-toolkit\[report\]'"):
+        charts.svg(charts.lines([Line("never drawn", CURVE)]))
 
 
 @pytest.mark.parametrize(("highest", "domain"), [(0.01, 0.05), (0.12, 0.2), (0.7, 1.0), (1.0, 1.0)])

@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 
 import pytest
 
+from mtk.errors import UsageError
 from mtk.study.advised import rows_of
 from mtk.study.curves import Point
 from mtk.study.entries import Entry, read_entries
@@ -79,6 +80,15 @@ def test_differences_from_the_first_row_have_their_intervals(sections: dict[str,
     assert low <= float(away.rows[0][4].split()[0]) <= high
     spec = chart.spec["data"]["values"][0]
     assert (round(spec["low"], 4), round(spec["high"], 4)) == (low, high)
+
+
+def test_any_row_can_be_what_others_are_compared_with(entries: list[Entry]) -> None:
+    surgery = next(entry.row for entry in entries if "pcgrad" in entry.row)
+    section = of_study.sections(entries, surgery)[1]
+    chart = next(block for block in section.blocks if isinstance(block, Charts)).charts[0]
+    assert chart.title == f"Differences from {surgery}"
+    with pytest.raises(UsageError, match="no row 'none'"):
+        of_study.sections(entries, "none")
 
 
 def test_what_has_not_run_is_counted(entries: list[Entry]) -> None:
