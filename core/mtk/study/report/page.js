@@ -65,6 +65,13 @@
     });
   }
 
+  const sized = new ResizeObserver((entries) => {  // what is wider than the window is scrolled by the keyboard too
+    for (const { target } of entries) {
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0; else target.removeAttribute("tabindex");
+    }
+  });
+  for (const each of document.querySelectorAll(".scroll")) sized.observe(each);
+
   addEventListener("scroll", hide, { passive: true });
   addEventListener("beforeprint", () => { for (const each of document.querySelectorAll("details")) each.open = true; });
   const uncover = () => {  // a link into what is folded
