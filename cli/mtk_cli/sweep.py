@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mtk import UsageError
+from mtk import UsageError, launched
 from mtk_cli.json_output import json_option, print_json
 from mtk_cli.run import INTERRUPTED, SETTINGS, Sectioned
 from mtk_cli.settings import Setting, value
@@ -70,6 +70,8 @@ def command(
     from mtk.study.cells import is_sweep, read_plan
     from mtk.study.grid import Row, axes_of, expand, read_rows
 
+    if launched.processes() > 1:
+        raise UsageError("A sweep's runs are of one process each: start it without torchrun, and with --jobs N.")
     over = axes_of({**given(flags), **({"preset": presets.split(",")} if presets else {})})
     goes_on = file is not None and is_sweep(file)
     if goes_on and (over or search or out):
