@@ -86,7 +86,7 @@ def write(path: Path, costs: Mapping[str, float], where: Mapping[str, Any]) -> N
     """Fill in the last column of the table in `path`, and what stands between the marks below it."""
     text = path.read_text(encoding="utf-8")
     for name, cost in costs.items():
-        text, count = re.subn(ROW.format(name=re.escape(name)), rf"\1 {cost:.2f} |", text, flags=re.MULTILINE)
+        text, count = re.subn(ROW.format(name=re.escape(name)), rf"\1 {cost:.2f} |", text, count=1, flags=re.MULTILINE)
         if count != 1:
             print(f"{path} has no row for {name}")
     text = WHERE.sub(
