@@ -86,7 +86,7 @@ def test_a_step_that_overflows_leaves_no_trace_in_the_combiner(combiner: str, pa
     telemetry = Telemetry(())
     telemetry.add(1, outcome, {})
     assert telemetry.take_nonfinite() == []
-    assert telemetry.cosines() == {}, "what has no numbers is in no mean"
+    assert telemetry.geometry().cosines == {}, "what has no numbers is in no mean"
 
 
 def test_it_halves_at_once_and_doubles_after_a_long_calm(monkeypatch: pytest.MonkeyPatch) -> None:
