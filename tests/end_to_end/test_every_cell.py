@@ -14,7 +14,9 @@ from mtk.data.augmentation import augment_split
 from mtk.kind import Kind
 
 HEADS = [c.name for c in REGISTRY.components if c.kind == "head" and c.load().level == "text"]
-COMBINERS = [c.name for c in REGISTRY.components if c.kind == "combiner" and c.plugin == "optimizers"]
+OPTIONS = {"pivrg": ":baseline=0.5/0.5"}  # of what cannot be built without
+OURS = [c.name for c in REGISTRY.components if c.kind == "combiner" and c.plugin == "optimizers"]
+COMBINERS = [name + OPTIONS.get(name, "") for name in OURS]
 AUGMENTERS = [c.name for c in REGISTRY.components if c.kind == "augmenter"]
 
 

@@ -37,8 +37,13 @@ def test_each_part_has_under_thirty_lines() -> None:
     assert all((part.end_lineno or 0) - part.lineno + 1 < 30 for part in parts)
 
 
-def test_the_kind_keeps_every_promise(packages: Path) -> None:
-    code, stdout, stderr = run_mtk("check", "mtk-recipe", "--json", packages=packages)
+def test_they_keep_every_promise(packages: Path) -> None:
+    """Of the package, all but the listener, which wants an option; with that, the listener too."""
+    _, stdout, stderr = run_mtk("check", "mtk-recipe", "--json", packages=packages)
+    found = json.loads(stdout)
+    assert {row["kind"] for row in found} == {"kind", "sampler", "optimizer", "schedule", "listener"}, stderr
+    assert [row for row in found if row["status"] != "ok" and row["name"] != "target"] == []
+    code, stdout, stderr = run_mtk("check", "target:average=0.2", packages=packages)
     assert code == 0, stdout + stderr
 
 

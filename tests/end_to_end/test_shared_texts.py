@@ -78,7 +78,7 @@ def test_training_draws_their_examples_together(corpus: Path, tiny_encoder: Path
     trainer = Trainer(engine, train, dict.fromkeys(train, 4), config, building.recipe(), report=lambda progress: None)
     steps: list[Mapping[str, Parts]] = []
     made = trainer.optimize
-    trainer.optimize = lambda batches: steps.append(batches) or made(batches)  # type: ignore[method-assign,func-returns-value]
+    trainer.optimize = lambda batches, *more: steps.append(batches) or made(batches, *more)  # type: ignore[method-assign,func-returns-value]
     assert list(trainer.evaluations()) == [1, 2]
     assert len(steps) == 12
     for step in steps:

@@ -63,7 +63,7 @@ def checks(component: type[Any], **options: Any) -> list[Check]:
     subject = Subject(component, options)
     kind = _kind_of(component)
     if kind is None:
-        *others, last = (f"an mtk.{base}" for base in _BASES.values())
+        *others, last = (f"mtk.{base}" for base in _BASES.values())
         raise UsageError(f"{subject} is no {', '.join(others)} or {last}, nor an optimizer of torch's, nor a listener.")
     if reason := why_not(kind, component):
         raise UsageError(f"{subject} {reason}.")

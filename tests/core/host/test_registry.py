@@ -255,7 +255,7 @@ def test_a_disabled_plugin_is_not_even_imported(install: Install, monkeypatch: p
     ("name", "message"),
     [
         ("liner", "There is no head 'liner'. Did you mean linear?"),
-        ("xyzzy", "There is no head 'xyzzy'. Known: cnn, concat-mlp, cosine, dot-product, linear, token-linear."),
+        ("xyzzy", "There is no head 'xyzzy'. Known: attention, cnn, concat-mlp, cosine, dot-product, joint-cosine, linear,"),
         ("multitask-toolkit/liner", "Did you mean multitask-toolkit/linear"),
         ("pcgrad", "'pcgrad' is no head: its kind is combiner."),
         ("multitask-toolkit/eda", "'multitask-toolkit/eda' is no head: its kind is augmenter."),
