@@ -50,12 +50,14 @@ def runs(ctx: click.Context, param: click.Parameter, text: str) -> list[Completi
 
 
 def tasks_of_run(ctx: click.Context, param: click.Parameter, text: str) -> list[CompletionItem]:
-    """The tasks of the run that is named before."""
+    """The tasks of the run that is named before; after a comma, another one."""
     names: Iterable[str] = ()
     with suppress(OSError, msgspec.DecodeError, AttributeError, TypeError):
         model = msgspec.json.decode((Path(ctx.params["run"]) / "model" / "model.json").read_bytes())
         names = [task["name"] for task in model["tasks"]]
-    return [CompletionItem(name) for name in names if name.startswith(text)]
+    before, comma, begun = text.rpartition(",")
+    others = [name for name in names if name not in before.split(",")]
+    return [CompletionItem(f"{before}{comma}{name}") for name in others if name.startswith(begun)]
 
 
 class Bash(BashComplete):

@@ -397,6 +397,7 @@ class Rows:
             TimeRemainingColumn(compact=True),
             console=screen,
             transient=True,
+            redirect_stdout=False,  # on which an answer may appear meanwhile
             disable=not (is_shown and screen.is_live),
         )
         self._task = self._bar.add_task(visible(description), total=total)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,7 @@ from mtk import UsageError
 from mtk.config import Precision
 from mtk.errors import nearest
 from mtk.file_form import FileForm
+from mtk_cli import predicted
 from mtk_cli.completion import runs, tasks_of_run
 from mtk_cli.escape import say, visible
 from mtk_cli.file_form import form_options
@@ -20,17 +24,18 @@ from mtk_cli.json_output import json_option, print_json
 from mtk_cli.settings import value
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
+    from mtk.data.split import Split
+    from mtk.model.multitask import Model
+    from mtk.model.windows import Answered
     from mtk.task import Task
 
 
 @click.command("predict")
 @click.argument("run", type=click.Path(path_type=Path), shell_complete=runs)
-@click.argument("task", shell_complete=tasks_of_run)
+@click.argument("task", metavar="TASK[,TASK…]", shell_complete=tasks_of_run)
 @click.argument("file", default="-", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--probabilities", is_flag=True, help="The probability of each label too; prints CSV.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write to a new file: .csv, or .jsonl for JSON Lines.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write to a new file: .csv, .tsv, .jsonl, .parquet.")
 @click.option("--device", type=value("device"), default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", type=value("precision"), metavar="auto|fp32|bf16|fp16", help="As in the run unless given.")
 @click.option("--encoder", type=click.Path(path_type=Path), help="The .onnx that mtk export wrote of this run; on a CPU.")
@@ -52,72 +57,64 @@ def command(
     form: FileForm,
     as_json: bool,
 ) -> None:
-    """Predict a task for each text of a file.
+    """Predict a task for each text of a file, or several tasks in one pass.
 
-    The model is that of the directory RUN. FILE is a table or JSON with the task's columns (.csv, .tsv, .jsonl, .json,
-    .parquet; also packed, as .gz), or text (.txt) with an example a line and a tab between the texts of a pair; standard
-    input is such text. A prediction a line is printed, in the order of the rows; --out, --json and --probabilities add the
-    ids.
+    The model is that of the directory RUN. TASK is one of its tasks, or several with commas between; what they read alike is
+    encoded once. FILE is a table or JSON with the task's columns (.csv, .tsv, .jsonl, .json, .parquet; also packed, as .gz),
+    or text (.txt) with an example a line and a tab between the texts of a pair; standard input is such text.
+
+    A prediction a line is printed, in the order of the rows; --out, --json, --probabilities and several tasks add the ids.
+    Some thousands of rows are read, predicted and written at a time, so that a file may have any length.
     """
-    import mtk
-    from mtk.data.reading import parse_stream, read_texts
+    from mtk.model.windows import answered
     from mtk_cli.console import Rows
 
     if out is not None:
-        _check_out(out)
-    if encoder is None:
-        model = mtk.load(run, device=device, precision=precision)
-    elif device in ("auto", "cpu") and precision in (None, "auto", "fp32"):
-        from mtk.export.onnx_encoder import on_onnx
+        predicted.check_out(out)
+    model = _load(run, device, precision, encoder)
+    tasks = [_in_columns(model.tasks[name], texts, identity) for name in _names(task, run, model)]
+    as_json = as_json or (out is not None and out.suffix.lower() in predicted.JSON)
+    _check(tasks, probabilities=probabilities, as_json=as_json)
+    # Where the answers appear on the terminal, they show themselves how far it is.
+    is_shown = out is not None or not sys.stdout.isatty()
+    with Rows(f"predicting {', '.join(t.name for t in tasks)}", is_shown=is_shown) as rows:
+        windows = answered(model, _windows(tasks, file, form), probabilities=probabilities, progressed=rows.done)
+        said = _saying(windows, rows.done)
+        if out is not None:
+            predicted.write(said, tasks, out, probabilities=probabilities)
+        elif as_json:
+            for record in predicted.records(said, tasks):
+                print_json(record, on_one_line=True)
+        elif probabilities or len(tasks) > 1:
+            for piece in predicted.table(said, tasks, probabilities):
+                click.echo(piece, nl=False)
+        else:
+            escaped = visible if sys.stdout.isatty() else str  # a file or a program gets the label as it is
+            for line in predicted.lines(said, tasks[0]):
+                click.echo(escaped(line))
 
-        model = on_onnx(mtk.load(run, device="cpu", precision="fp32"), encoder)
-    else:
+
+def _load(run: Path, device: str, precision: Precision | None, encoder: Path | None) -> Model:
+    import mtk
+
+    if encoder is None:
+        return mtk.load(run, device=device, precision=precision)
+    if device not in ("auto", "cpu") or precision not in (None, "auto", "fp32"):
         raise UsageError(
             "--encoder computes on a CPU, in the precision of the file: it goes with no --device or --precision."
         )
-    if task not in model.tasks:
-        raise UsageError(f"{run} has no task '{task}'. {nearest(task, model.tasks)}")
-    asked = _in_columns(model.tasks[task], texts, identity)
-    if probabilities and not asked.has_probabilities:
-        raise UsageError(f"--probabilities: task '{task}' predicts a score, which has none.")
-    as_json = as_json or (out is not None and out.suffix.lower() in (".jsonl", ".json"))
-    if probabilities and not as_json and (asked.kind.level == "token" or asked.kind.candidates):
-        raise UsageError(f"--probabilities: those of {asked.kind} are no table. --json prints them, --out FILE.jsonl too.")
-    if str(file) == "-":
-        split = parse_stream(sys.stdin.buffer, asked, Path("standard input"), form)
-    else:
-        split = read_texts(file, asked, form)
-    tokens = model.tokenize(task, split)
-    for note in (*split.notes, *tokens.remarks()):
-        say(f"warning: {note}", err=True)
-    with Rows(f"predicting {task}", total=len(split)) as rows:
-        likely: Tensor | None = None
-        if probabilities:
-            predicted, likely = model.probabilities_of_split(task, tokens, progressed=rows.done)
-        else:
-            predicted = model.predict_split(task, tokens, progressed=rows.done)
-    records = list(_records(asked, split.ids, predicted, likely))
-    _tell(asked, records, out, as_json=as_json, probabilities=probabilities)
+    from mtk.export.onnx_encoder import on_onnx
+
+    return on_onnx(mtk.load(run, device="cpu", precision="fp32"), encoder)
 
 
-def _tell(task: Task, records: list[dict[str, Any]], out: Path | None, *, as_json: bool, probabilities: bool) -> None:
-    """Write the records to a file, or print them: as JSON Lines, as CSV where there are probabilities, or else the
-    predictions alone."""
-    from mtk.files import write_file
-    from mtk.model.multitask import written
-
-    if out is not None:
-        write_file(out, b"".join(map(_line, records)) if as_json else _csv(task, records, probabilities).encode())
-    elif as_json:
-        for record in records:
-            print_json(record, on_one_line=True)
-    elif probabilities:
-        click.echo(_csv(task, records, probabilities), nl=False)
-    else:
-        escaped = visible if sys.stdout.isatty() else str  # a file or a program gets the label as it is
-        predictions = [record["prediction"] for record in records]
-        for value, text in zip(predictions, written(task.kind, predictions), strict=True):
-            click.echo(f"{value:.4f}" if isinstance(value, float) else escaped(text))
+def _names(asked: str, run: Path, model: Model) -> list[str]:
+    """The tasks that are asked for, in their order."""
+    names = list(dict.fromkeys(asked.split(",")))
+    for name in names:
+        if name not in model.tasks:
+            raise UsageError(f"{run} has no task '{name}'. {nearest(name, model.tasks)}")
+    return names
 
 
 def _in_columns(task: Task, texts: tuple[str, ...], identity: str | None) -> Task:
@@ -129,37 +126,63 @@ def _in_columns(task: Task, texts: tuple[str, ...], identity: str | None) -> Tas
     return msgspec.structs.replace(task, text=texts or task.text, id=identity or task.id)
 
 
-def _records(task: Task, ids: list[str], predicted: Tensor, likely: Tensor | None) -> Iterator[dict[str, Any]]:
-    """What is said of each row: its id, its prediction, and the probability of each label where that is asked for."""
-    from mtk.model.multitask import by_label, values
-
-    for number, (row, prediction) in enumerate(zip(ids, values(task.kind, predicted), strict=True)):
-        record: dict[str, Any] = {"id": row, "prediction": prediction}
-        if likely is not None:
-            record["probabilities"] = by_label(task, likely[number].tolist())
-        yield record
-
-
-def _csv(task: Task, records: list[dict[str, Any]], probabilities: bool) -> str:
-    from mtk.data.formats import csv_of
-    from mtk.model.multitask import written
-
-    header = ["id", "prediction", *(f"probability of {label}" for label in task.labels if probabilities)]
-    cells = written(task.kind, (record["prediction"] for record in records))
-    rows = zip(records, cells, strict=True)
-    return csv_of(header, [[r["id"], cell, *r.get("probabilities", {}).values()] for r, cell in rows])
+def _check(tasks: Sequence[Task], *, probabilities: bool, as_json: bool) -> None:
+    """Raises UsageError for tasks that do not go together, and for what they cannot say."""
+    first = tasks[0]
+    for task in tasks:
+        if (task.pair, task.kind.candidates) != (first.pair, first.kind.candidates):
+            raise UsageError(
+                f"Tasks '{first.name}' and '{task.name}' take other rows: single texts, pairs and candidates do not go "
+                f"together. Predict them one after the other."
+            )
+        if probabilities and not as_json and task.has_probabilities and (task.kind.level == "token" or task.kind.candidates):
+            raise UsageError(
+                f"--probabilities: those of {task.kind} are no table. --json prints them, --out FILE.jsonl too."
+            )
+    if probabilities and not any(task.has_probabilities for task in tasks):
+        if len(tasks) == 1:
+            raise UsageError(f"--probabilities: task '{first.name}' predicts a score, which has none.")
+        raise UsageError(f"--probabilities: {', '.join(task.name for task in tasks)} predict scores, which have none.")
 
 
-def _line(record: dict[str, Any]) -> bytes:
-    import msgspec
+def _windows(tasks: Sequence[Task], file: Path, form: FileForm) -> Iterator[dict[str, Split]]:
+    """The rows of each task, a window at a time. Tasks that read the same columns share them; others read the file beside
+    them, in step."""
+    from mtk.data.reading import windows_of_lines, windows_of_texts
+    from mtk.data.text_files import decoded
 
-    return msgspec.json.encode(record) + b"\n"
+    sharing: dict[Any, list[Task]] = {}
+    for task in tasks:
+        reads = (task.text, task.id, task.group, task.kind.level, task.kind.candidates, task.form.over(FileForm(map={})))
+        sharing.setdefault(repr(reads), []).append(task)
+    readers = [sharers[0] for sharers in sharing.values()]
+    if str(file) == "-":
+        lines = tee(decoded(sys.stdin.buffer, form.encoding), len(readers))
+        name = Path("standard input")
+        streams = [windows_of_lines(own, task, name, form) for own, task in zip(lines, readers, strict=True)]
+    else:
+        streams = [windows_of_texts(file, task, form) for task in readers]
+    for window in zip(*streams, strict=True):
+        read = dict(zip(sharing, window, strict=True))
+        found = {task.name: read[key] for key, sharers in sharing.items() for task in sharers}
+        yield {task.name: found[task.name] for task in tasks}
 
 
-def _check_out(out: Path) -> None:
-    if out.suffix.lower() not in (".csv", ".jsonl", ".json"):
-        raise UsageError(f"--out {out}: predictions are written as .csv or as .jsonl; let its name end so.")
-    if out.exists():
-        raise UsageError(f"--out {out} exists already. Delete it, or write to another file.")
-    if not out.parent.is_dir():
-        raise UsageError(f"--out {out}: there is no directory {out.parent}.")
+def _saying(windows: Iterable[Answered], all_done: Callable[[int, int], object]) -> Iterator[Answered]:
+    """The same, whose notes are told: the first of each sort, and of how many windows more there is one, at the end, when
+    `all_done` hears how many rows there were."""
+    first, again, rows = dict[str, str](), Counter[str](), 0
+    for window in windows:
+        rows += len(window.ids)
+        for note in window.notes:
+            sort = re.sub(r"[\d.,%]+", "", note.partition(", such as")[0])
+            if sort not in first:
+                first[sort] = note
+                say(f"warning: {note}", err=True)
+            else:
+                again[sort] += 1
+        yield window
+    all_done(rows, rows)
+    for sort, count in again.items():
+        more = f"{count:,} more window{'' if count == 1 else 's'} of rows"
+        say(f"warning: the same of {more} as of the first: {first[sort]}", err=True)

@@ -70,11 +70,13 @@ def test_runs_and_their_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "runs/first/model").mkdir()
     (tmp_path / "runs/first/model/model.json").write_text('{"tasks": [{"name": "sst"}, {"name": "para"}]}')
     assert offered("mtk predict runs/first s") == ["sst"]
+    assert offered("mtk predict runs/first sst,") == ["sst,para"]
     assert offered("mtk predict runs/second ") == []
 
 
 def test_a_finished_run_has_its_tasks(finished: Path) -> None:
     assert offered(f"mtk predict {finished} ") == ["sst", "para", "sts"]
+    assert offered(f"mtk predict {finished} sts,") == ["sts,sst", "sts,para"]
 
 
 def test_nothing_heavy_is_imported() -> None:

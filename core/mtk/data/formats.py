@@ -304,11 +304,12 @@ def _json_array(path: Path, lines: Iterable[str]) -> Iterator[Row]:
         yield number, item if isinstance(item, dict) else f"this is no JSON object, but {type(item).__name__}"
 
 
-def csv_of(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table as RFC 4180 has it."""
+def csv_of(header: Sequence[str] | None, rows: Iterable[Sequence[object]], separator: str = ",") -> str:
+    """A table as RFC 4180 has it; without a header, what follows one."""
     file = io.StringIO(newline="")
-    table = csv.writer(file)
-    table.writerow(header)
+    table = csv.writer(file, delimiter=separator)
+    if header is not None:
+        table.writerow(header)
     table.writerows(rows)
     return file.getvalue()
 

@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
@@ -32,6 +32,7 @@ BadRows: TypeAlias = Literal["error", "skip"]
 # would be to train on another task than the file's.
 SYSTEMATIC_ROWS, SYSTEMATIC_SHARE = 2, 0.05
 _NONE = ("-", "-1", "?", "nan", "null", "none", "n/a", "na", "unknown")  # what people write where there is no label
+WINDOW = 4096  # rows that are read, sorted by length and predicted at once
 MOST_SKIPPED = 0.5  # of the rows; beyond it the file is another one than was thought
 
 _ADVICE = {
@@ -69,12 +70,21 @@ def read_split(
 def read_texts(source: Path, task: Task, form: FileForm | None = None) -> Split:
     """The texts of a file, without labels, to predict: of a table as `read_split` reads it, of a .txt file or one without a
     suffix as `parse_lines` does. `form` is what the file is like where it is not as the task has it. Raises DataError."""
+    return next(windows_of_texts(source, task, form, size=None))
+
+
+def windows_of_texts(
+    source: Path, task: Task, form: FileForm | None = None, *, size: int | None = WINDOW
+) -> Iterator[Split]:
+    """The same, `size` rows at a time, of which no more are held; at least one such split. Candidates that stand in rows of
+    their own (`group`) are all read first, since those of one example may stand anywhere. Raises DataError, which says how
+    many rows came before."""
     asked = form or FileForm()
     form = asked.over(task.form)
     # What the task says of its own files makes no table of a text; what is asked of this file does.
     as_named = format_of(source, asked)
     if form.format == "conll" and as_named in (None, "plain") and of_words(source):
-        return _predicted(read_rows(source, form, task.columns_of_text), source, task, form)
+        return _windows(read_rows(source, form, task.columns_of_text), source, task, form, size)
     if as_named is None and format_of(source, form) is None:
         raise DataError(f"{formats.unknown(source)} Of text with an example a line, the name ends in .txt.")
     if as_named == "plain" or as_named is None:
@@ -82,10 +92,11 @@ def read_texts(source: Path, task: Task, form: FileForm | None = None) -> Split:
         first = next(lines)
         lines = chain([first], lines)
         if not _is_like_its_files(first, task):
-            return _predicted(_plain(lines, task, source), source, task, form)
+            return _windows(_plain(lines, task, source), source, task, form, size)
         separator = task.separator or ","
-        return _predicted(formats.delimited(lines, source, separator, task.columns_of_text, form), source, task, form)
-    return _predicted(read_rows(source, form, task.columns_of_text), source, task, form)
+        rows = formats.delimited(lines, source, separator, task.columns_of_text, form)
+        return _windows(rows, source, task, form, size)
+    return _windows(read_rows(source, form, task.columns_of_text), source, task, form, size)
 
 
 def parse_lines(lines: Iterable[str], task: Task, source: Path) -> Split:
@@ -93,35 +104,48 @@ def parse_lines(lines: Iterable[str], task: Task, source: Path) -> Split:
 
     A blank line is an error, for dropping it would move the predictions below it. Raises DataError.
     """
-    try:
-        return _predicted(_plain(lines, task, source), source, task, FileForm())
-    except UnicodeDecodeError as error:  # of standard input, which is decoded while it is read
-        raise DataError(f"{source}: this is not {error.encoding}: {error.reason}. Save it as UTF-8.") from None
+    return next(windows_of_lines(lines, task, source, size=None))
 
 
 def parse_stream(stream: BinaryIO, task: Task, source: Path, form: FileForm | None = None) -> Split:
-    """Standard input to predict: text as `parse_lines` reads it, or a table if `form` says what separates its columns, or
-    names them, or a word a line if it says that. Raises DataError."""
+    """Standard input to predict, as `windows_of_lines` reads its lines. Raises DataError."""
+    lines = decoded(stream, form.encoding if form else None)
+    return next(windows_of_lines(lines, task, source, form, size=None))
+
+
+def windows_of_lines(
+    lines: Iterable[str], task: Task, source: Path, form: FileForm | None = None, *, size: int | None = WINDOW
+) -> Iterator[Split]:
+    """Lines to predict, `size` rows at a time: text as `parse_lines` reads it, or a table if `form` says what separates its
+    columns, or names them, or a word a line if it says that. Raises DataError."""
     form = form or FileForm()
-    lines = decoded(stream, form.encoding)
+    advice = "`--encoding` names another."
     rows: Iterable[Row]
     if form.format == "conll":
         rows = sentences(lines, form)
     elif form.separator or form.columns:
         rows = formats.delimited(lines, source, form.separator or ",", task.columns_of_text, form)
     else:
-        return parse_lines(lines, task, source)
+        rows, form, advice = _plain(lines, task, source), FileForm(), "Save it as UTF-8."
     try:
-        return _predicted(rows, source, task, form)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{source}: this is not {error.encoding}: {error.reason}. `--encoding` names another.") from None
+        yield from _windows(rows, source, task, form, size)
+    except UnicodeDecodeError as error:  # of what is decoded while it is read
+        raise DataError(f"{source}: this is not {error.encoding}: {error.reason}. {advice}") from None
 
 
-def _predicted(rows: Iterable[Row], source: Path, task: Task, form: FileForm) -> Split:
-    reading = _Reading(task, form, "none")
-    for number, (_, line, fields) in enumerate(grouped(((source, *row) for row in rows), task)):
-        reading.take(number, f"{source}:{line}", fields)
-    return reading.split(source, "predict")
+def _windows(rows: Iterable[Row], source: Path, task: Task, form: FileForm, size: int | None) -> Iterator[Split]:
+    numbered = enumerate(grouped(((source, *row) for row in rows), task))
+    before = 0
+    while True:
+        reading = _Reading(task, form, "none")
+        for number, (_, line, fields) in islice(numbered, size):
+            reading.take(number, f"{source}:{line}", fields)
+        if before and not reading.rows:
+            return
+        yield reading.split(source, "predict", before)
+        before += reading.rows
+        if size is None or reading.rows < size:
+            return
 
 
 @dataclass
@@ -197,12 +221,14 @@ class _Reading:
             value = call(kind, "read_label", on=f" on {label!r}", label=label)  # again, for the error that names it
         return as_label(value)
 
-    def split(self, source: Path, bad_rows: Literal["error", "skip", "predict"]) -> Split:
-        """The split. Raises DataError for what may not be left out."""
+    def split(self, source: Path, bad_rows: Literal["error", "skip", "predict"], before: int = 0) -> Split:
+        """The split, of rows with so many `before` them. Raises DataError for what may not be left out."""
         systematic = self._systematic() if self.skipped else ""
         if self.skipped and (bad_rows != "skip" or not self.ids or systematic):
             more = f" (and {len(self.skipped) - 1} more)" if len(self.skipped) > 1 else ""
             advice = _ADVICE[bad_rows] if bad_rows != "skip" or not self.ids else ""
+            if before:
+                advice = f"Mend it or take it out; {before:,} rows above it were predicted, of which --out keeps none."
             said = [f"{self.skipped[0]}{more}.", systematic or self._hint(), "" if systematic else advice]
             raise DataError(" ".join(part for part in said if part))
         if not self.ids and self.unlabelled:

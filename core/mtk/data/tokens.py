@@ -70,8 +70,9 @@ class Sequences:
         device: torch.device,
         *,
         words: bool = False,
+        keep: bool = True,
     ) -> None:
-        tokens = tokenize(columns, tokenizer, max_length, words=words)
+        tokens = tokenize(columns, tokenizer, max_length, words=words, keep=keep)
         lengths, self.uncut_lengths = tokens.pop(_LENGTHS).long(), tokens.pop(_UNCUT)
         self._words = tokens.pop(_WORDS).to(device) if words else None
         self.lengths: list[int] = lengths.tolist()
@@ -134,7 +135,9 @@ class TokenizedSplit:
         max_length: int,
         device: torch.device,
         words: bool = False,
+        keep: bool = True,
     ) -> None:
+        """`keep` them in the user's cache, for texts that will come again."""
         self._candidates, texts = _one_by_one(split)
         apart = ([text for column in texts for text in column],)
         ways: dict[PairEncoding, list[tuple[list[str], ...]]]
@@ -143,7 +146,7 @@ class TokenizedSplit:
         self.ids = split.ids
         self.max_length = max_length
         self.source = split.source
-        self.readings = [Sequences(column, tokenizer, max_length, device, words=words) for column in columns]
+        self.readings = [Sequences(column, tokenizer, max_length, device, words=words, keep=keep) for column in columns]
         self._rows = len(texts[0])  # sequences of one column
         self._counts = [len(reading.lengths) // max(1, self._rows) for reading in self.readings]
         self.items = [len(text.split()) for text in texts[0]] if words else self._candidates
@@ -288,11 +291,14 @@ def on_device(numbers: Sequence[Any], device: torch.device) -> Tensor:
     return torch.tensor(numbers, pin_memory=device.type == "cuda").to(device, non_blocking=True)
 
 
-def tokenize(columns: Sequence[Sequence[str]], tokenizer: Any, max_length: int, *, words: bool = False) -> dict[str, Tensor]:
+def tokenize(
+    columns: Sequence[Sequence[str]], tokenizer: Any, max_length: int, *, words: bool = False, keep: bool = True
+) -> dict[str, Tensor]:
     """The rows of one column of texts, or of two that are read as one sequence, end to end: int32 tensors on the host by the
     names of the tokenizer's outputs, `row_lengths`, and, of `words` in one column, which of them begins at each token.
 
-    Kept in the user's cache (`mtk.data.token_cache`) if the tokenizer is one whose whole content can be compared."""
+    Kept in the user's cache (`mtk.data.token_cache`) if they are to be, and the tokenizer is one whose whole content can be
+    compared."""
     if not _plain(tokenizer):
         if words and not tokenizer.is_fast:
             raise UsageError(
@@ -322,7 +328,7 @@ def tokenize(columns: Sequence[Sequence[str]], tokenizer: Any, max_length: int, 
     def encode() -> dict[str, Tensor]:
         return _encode(columns, backend, names, max_length, words)
 
-    if sum(map(len, columns)) < FEWEST_KEPT:
+    if not keep or sum(map(len, columns)) < FEWEST_KEPT:
         return encode()
     return kept(chain(_description(tokenizer, names, len(columns), words), *columns), encode)
 

@@ -148,8 +148,9 @@ class Model(nn.Module):
             found: Tensor = tensor(kind, "loss", loss, (), logits.device)
         return found
 
-    def tokenize(self, task: str, split: Split) -> TokenizedSplit:
-        """A split of one task as this model's encoder and the task's head read it."""
+    def tokenize(self, task: str, split: Split, *, keep: bool = True) -> TokenizedSplit:
+        """A split of one task as this model's encoder and the task's head read it; its tokens are kept in the user's cache
+        if they are to be."""
         return TokenizedSplit(
             split,
             self.encoder.tokenizer,
@@ -157,6 +158,7 @@ class Model(nn.Module):
             max_length=self.max_length,
             device=self.device,
             words=self.tasks[task].kind.level == "token",
+            keep=keep,
         )
 
     def predict_split(
@@ -205,12 +207,18 @@ class Model(nn.Module):
         return list(found.values())
 
     def answer(
-        self, tasks: Sequence[str], tokens: TokenizedSplit, *, probabilities: bool = False
+        self,
+        tasks: Sequence[str],
+        tokens: TokenizedSplit,
+        *,
+        probabilities: bool = False,
+        progressed: Callable[[int], object] = lambda done: None,
     ) -> dict[str, list[dict[str, Any]]]:
         """What each of these tasks, which read alike, says of each example of a split, with one encoding for all: its
-        `prediction`, and its `probabilities` where these are asked for and it has any."""
+        `prediction`, and its `probabilities` where these are asked for and it has any. `progressed` hears after every batch
+        how many examples are done."""
         likely = tasks if probabilities else ()
-        answers = self._over_splits([(task, tokens) for task in tasks], lambda done: None, probabilities=likely)
+        answers = self._over_splits([(task, tokens) for task in tasks], progressed, probabilities=likely)
         found = {}
         for task, own in zip(tasks, answers, strict=True):
             found[task] = [{"prediction": value} for value in values(self.tasks[task].kind, own.predictions)]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from kinds import Binary, Classification, Regression
 
 from mtk.data.formats import blank
-from mtk.data.reading import BadRows, parse_lines, read_split, read_texts
+from mtk.data.reading import BadRows, parse_lines, read_split, read_texts, windows_of_lines, windows_of_texts
 from mtk.errors import DataError
 from mtk.file_form import FileForm
 from mtk.task import Task
@@ -275,3 +275,20 @@ def test_standard_input_without_lines_or_in_another_encoding_is_an_error() -> No
     stream = io.TextIOWrapper(io.BytesIO("café\n".encode("latin-1")), encoding="utf-8")
     with pytest.raises(DataError, match="-: this is not utf-8"):
         parse_lines(stream, SINGLES, Path("-"))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 6, None])
+def test_windows_are_the_whole_in_pieces(size: int | None, tmp_path: Path) -> None:
+    path = write(tmp_path / "f.csv", b"second,first\n" + b"".join(b"two %d,one %d\n" % (i, i) for i in range(6)))
+    whole, parts = read_texts(path, PAIRS), list(windows_of_texts(path, PAIRS, size=size))
+    assert [row for part in parts for row in part.ids] == whole.ids == list("012345")
+    for column in (0, 1):
+        assert [text for part in parts for text in part.texts[column]] == whole.texts[column]
+    assert max(map(len, parts)) == min(size or 6, 6)
+
+
+def test_a_row_that_cannot_be_read_ends_its_window_and_no_earlier_one() -> None:
+    windows = windows_of_lines(["a\n", "b\n", "c\n", "\n", "d\n"], SINGLES, Path("-"), size=2)
+    assert next(windows).texts == (["a", "b"],)
+    with pytest.raises(DataError, match=r"-:4: the line is blank. .*; 2 rows above it were predicted"):
+        next(windows)
