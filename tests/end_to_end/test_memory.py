@@ -20,6 +20,7 @@ from mtk.training import loop
 
 torch.set_num_threads(1)
 multitask.EVALUATION_BATCH = int(sys.argv[1])
+multitask.EVALUATION_TOKENS = 128 * multitask.EVALUATION_BATCH
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + (220 << 20),) * 2)
 sys.argv = ["mtk", *sys.argv[2:]]

@@ -90,11 +90,16 @@ class Batches:
         self._rng.shuffle(self._pass)
 
 
-def by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-    """One pass for evaluation, the longest first, so that memory runs out at once or never."""
+def by_length(lengths: Sequence[int], batch_size: int, tokens: int | None = None) -> Iterator[list[int]]:
+    """One pass for evaluation, the longest first, so that memory runs out at once or never: batches of `batch_size`, or of
+    fewer where that many would be more than `tokens`, padding included."""
     order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]
+    start = 0
+    while start < len(order):
+        fitting = batch_size if tokens is None else max(1, tokens // max(1, lengths[order[start]]))
+        size = min(batch_size, fitting)
+        yield order[start : start + size]
+        start += size
 
 
 def pieces(values: Sequence[T], size: int) -> list[list[T]]:

@@ -166,6 +166,11 @@ class TokenizedSplit:
         """The names of what the tokenizer gives."""
         return self.readings[0].names
 
+    @property
+    def sequences(self) -> int:
+        """How many sequences an example has, on average and rounded up, in one pass of the encoder."""
+        return -(-self._rows // max(1, len(self))) * max(self._counts)
+
     def reads_as(self, other: TokenizedSplit) -> bool:
         """Whether the encoder reads the same in both: then one pass of it over the same examples serves both tasks."""
         same = (self._candidates, self._counts) == (other._candidates, other._counts)

@@ -45,9 +45,12 @@ def test_a_pass_holds_every_example_once(lengths: list[int], size: int, seed: in
         assert all(len(batch) <= max(size, 3) for batch in one)
 
 
-@given(lengths=lengths_of_examples, size=st.integers(1, 40))
-def test_evaluation_goes_through_every_example_from_the_longest(lengths: list[int], size: int) -> None:
-    batches = list(by_length(lengths, size))
+@given(lengths=lengths_of_examples, size=st.integers(1, 40), tokens=st.none() | st.integers(1, 2000))
+def test_evaluation_goes_through_every_example_from_the_longest(lengths: list[int], size: int, tokens: int | None) -> None:
+    batches = list(by_length(lengths, size, tokens))
+    assert all(0 < len(batch) <= size for batch in batches)
+    if tokens is not None:
+        assert all(len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= tokens for batch in batches)
     assert sorted(chain.from_iterable(batches)) == list(range(len(lengths)))
     order = [lengths[i] for i in chain.from_iterable(batches)]
     assert order == sorted(lengths, reverse=True)

@@ -4,6 +4,7 @@ passes for logits."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,19 @@ def test_predictions_do_not_depend_on_the_batch(finished: Result) -> None:
     together = model.predict("sts", pairs)
     alone = [model.predict("sts", [pair])[0] for pair in pairs]
     torch.testing.assert_close(torch.tensor(together), torch.tensor(alone), atol=1e-4, rtol=1e-4)
+
+
+def test_a_batch_of_a_prediction_has_a_bounded_number_of_tokens(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["the dog is happy" + " and sad" * (i % 12) for i in range(40)]
+    pairs = [(text, "a cat") for text in texts]
+    model = building.model(encoder, [ONE, TWO], {"one": "linear", "two": "cosine"}).eval()
+    whole = [model.predict("one", texts, probabilities=True), model.predict("two", pairs, probabilities=True)]
+    sizes: list[int] = []
+    handle = model.encoder.register_forward_hook(lambda *given: sizes.append(given[1][0]["input_ids"].numel()))
+    most = 100 * torch.get_num_threads()
+    monkeypatch.setattr("mtk.model.multitask.EVALUATION_TOKENS", 100)
+    parts = [model.predict("one", texts, probabilities=True), model.predict("two", pairs, probabilities=True)]
+    handle.remove()
+    assert max(sizes) <= most
+    for one, other in zip(chain(*whole), chain(*parts), strict=True):
+        assert one == pytest.approx(other, abs=1e-5)
