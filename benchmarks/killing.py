@@ -43,18 +43,9 @@ SETTINGS = (
 SHORT = ("--combiner", "pcgrad", "--epochs", "1", "--checkpoint-every", "1")
 
 
-# What those need that have no default for it, of the three tasks of the sample.
-OPTIONS = {
-    "constant": ":weights=1/0.5/0.5",
-    "cosmos": ":weights=1/1/1,lambda_=0.1",
-    "pbi": ":weights=1/1/1",
-    "pivrg": ":baseline=0.5/0.7/0.8",
-}
-
-
 def combiners() -> list[str]:
     """All that are installed, as a run is given them."""
-    return [c.qualified + OPTIONS.get(c.name, "") for c in mtk.Registry().components if c.kind == "combiner"]
+    return [c.qualified + measuring.NEEDED.get(c.name, "") for c in mtk.Registry().components if c.kind == "combiner"]
 
 
 def whole(flags: Sequence[str], directory: Path) -> tuple[dict[str, bytes], dying.Ended]:

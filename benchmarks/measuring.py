@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -36,6 +37,7 @@ from mtk.engine.cuda_graphs import LENGTHS, choose_recording
 from mtk.engine.device import autocast_of, choose_device, choose_precision
 from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
+from mtk.events import Result
 from mtk.host.kinds import Kinds
 from mtk.model.encoder import Encoder
 from mtk.model.multitask import Model
@@ -44,6 +46,14 @@ from mtk.training.build_model import build_encoder, build_model
 from mtk.training.trainer import Recipe, Trainer
 
 RESULTS = Path(__file__).parent / "results"
+
+# The options that a combiner of the study's three tasks cannot be built without, as they follow its name.
+NEEDED = {
+    "constant": ":weights=1/0.5/0.5",
+    "cosmos": ":weights=1/1/1,lambda_=0.1",
+    "pbi": ":weights=1/1/1",
+    "pivrg": ":baseline=0.5/0.7/0.8",
+}
 
 # Encoders that are timed by their shape alone: a configuration, random weights, and the tokenizer of `minilm`.
 SHAPES: dict[str, transformers.PreTrainedConfig] = {
@@ -197,6 +207,17 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A Markdown table; numbers with three significant digits."""
     lines = [columns, ["---"] * len(columns), *([_cell(value) for value in row] for row in rows)]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def scored(arguments: argparse.Namespace, **settings: Any) -> Result:
+    """A whole run with the flags of `parser` and these settings, rows that cannot be read left out, of which nothing is kept
+    but its result. Ends the program where it is interrupted: what is not whole is not compared."""
+    given = {name: getattr(arguments, name) for name in ("data", "encoder", "device", "precision")}
+    with tempfile.TemporaryDirectory() as out:
+        result = mtk.run(**given, bad_rows="skip", checkpoint_every="0", out=f"{out}/run", **settings)
+    if result.interrupted or result.best is None:
+        raise SystemExit("interrupted: what is not whole is not compared")
+    return result
 
 
 def finish(printed: str, measured: Mapping[str, Any], device: torch.device, path: Path | None) -> None:

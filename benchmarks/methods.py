@@ -25,14 +25,6 @@ from mtk.data.tokens import Batch
 
 BATCH_SIZE = 8
 
-# What these are run with, as they have options without a default.
-SPECS = {
-    "constant": "constant:weights=1/1/1",
-    "cosmos": "cosmos:weights=1/1/1,lambda_=1",
-    "pbi": "pbi:weights=1/1/1",
-    "pivrg": "pivrg:baseline=0.5/0.7/0.8",
-}
-
 ROW = r"^(\| `{name}` \|.*\|)[^|]*\|$"
 WHERE = re.compile(r"(?<=<!-- measured -->\n).*(?=<!-- end -->)", re.DOTALL)
 
@@ -42,7 +34,7 @@ Steps = Sequence[dict[str, list[Batch]]]
 
 def stepper(load: measuring.Workload, name: str) -> tuple[Callable[[dict[str, list[Batch]]], None], bool]:
     """What makes a step under this combiner: each of its turns; and whether it takes batches in halves."""
-    trainer = load.trainer(SPECS.get(name, name), BATCH_SIZE, learning_rate=1e-5, head_learning_rate=1e-5)
+    trainer = load.trainer(name + measuring.NEEDED.get(name, ""), BATCH_SIZE, learning_rate=1e-5, head_learning_rate=1e-5)
 
     def make(batches: dict[str, list[Batch]]) -> None:
         for turn in trainer.turns:

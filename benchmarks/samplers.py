@@ -8,14 +8,13 @@ evaluation, of three, on the whole development sets; their standard deviation is
 
 from __future__ import annotations
 
-import tempfile
 from statistics import mean, stdev
 from typing import Any
 
 import measuring
 
-import mtk
 from mtk.engine.device import choose_device
+from mtk.metrics import scores
 
 EPOCHS, BATCH = 3, 48
 
@@ -29,26 +28,17 @@ def main() -> None:
     found: list[dict[str, Any]] = []
     for seed in arguments.seeds:
         for sampler in arguments.samplers:
-            with tempfile.TemporaryDirectory() as out:
-                result = mtk.run(
-                    data=arguments.data,
-                    bad_rows="skip",
-                    encoder=arguments.encoder,
-                    device=arguments.device,
-                    precision=arguments.precision,
-                    sampler=f"{sampler}:batch={BATCH}",
-                    epochs=EPOCHS,
-                    epoch=-(-arguments.steps // EPOCHS),
-                    checkpoint_every="0",
-                    seed=seed,
-                    out=f"{out}/run",
-                )
-            if result.interrupted or result.best is None:
-                raise SystemExit("interrupted: what is not whole is not compared")
-            scores = {task: next(iter(metrics.values())) for task, metrics in result.best.metrics.items()}
-            scores["average"] = result.best.average
-            found.append({"sampler": sampler, "seed": seed, "seconds": result.seconds, "scores": scores})
-            print(f"{sampler}, seed {seed}: {scores}", flush=True)
+            result = measuring.scored(
+                arguments,
+                sampler=f"{sampler}:batch={BATCH}",
+                epochs=EPOCHS,
+                epoch=-(-arguments.steps // EPOCHS),
+                seed=seed,
+            )
+            assert result.best
+            found_scores = {**scores(result.best.metrics), "average": result.best.average}
+            found.append({"sampler": sampler, "seed": seed, "seconds": result.seconds, "scores": found_scores})
+            print(f"{sampler}, seed {seed}: {found_scores}", flush=True)
     tasks = list(found[0]["scores"])
     rows = [
         [sampler, *(_spread([run["scores"][task] for run in found if run["sampler"] == sampler]) for task in tasks)]

@@ -10,7 +10,6 @@ again: so it can be interrupted, and told to go on. `pivrg` needs the scores of 
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -41,24 +40,16 @@ def specs(registry: mtk.Registry, tasks: int, baseline: str | None, only: list[s
 
 def made(combiner: str, arguments: Any) -> dict[str, Any]:
     """One run, and how it ended."""
-    with tempfile.TemporaryDirectory() as out:
-        result = mtk.run(
-            data=arguments.data,
-            bad_rows="skip",
-            encoder=arguments.encoder,
-            device=arguments.device,
-            precision=arguments.precision,
-            sampler=f"equal:batch={BATCH}",
-            combiner=combiner,
-            epochs=EPOCHS,
-            epoch=-(-arguments.steps // EPOCHS),
-            checkpoint_every="0",
-            seed=arguments.seed,
-            limit=arguments.limit or {},
-            out=f"{out}/run",
-        )
-    if result.interrupted or result.best is None:
-        raise SystemExit("interrupted: what is not whole is not compared")
+    result = measuring.scored(
+        arguments,
+        sampler=f"equal:batch={BATCH}",
+        combiner=combiner,
+        epochs=EPOCHS,
+        epoch=-(-arguments.steps // EPOCHS),
+        seed=arguments.seed,
+        limit=arguments.limit or {},
+    )
+    assert result.best
     found = {**scores(result.best.metrics), "average": result.best.average}
     return {"combiner": combiner, "seconds": result.seconds, "steps": result.steps, "scores": found}
 

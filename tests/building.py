@@ -27,6 +27,15 @@ from mtk.training.trainer import Recipe
 REGISTRY = Registry()
 
 
+NEEDED = {
+    "constant": ":weights=1/0.5/0.5",
+    "cosmos": ":weights=1/1/1,lambda_=0.1",
+    "pbi": ":weights=1/1/1",
+    "pivrg": ":baseline=0.5/0.7/0.8",
+}
+"""The options that a combiner of three tasks cannot be built without, as they follow its name."""
+
+
 def recipe(sampler: str = "equal", optimizer: str = "adamw", schedule: str = "linear", **more: Any) -> Recipe:
     parts = (("sampler", sampler), ("optimizer", optimizer), ("schedule", schedule))
     return Recipe(*(REGISTRY.part(kind, text) for kind, text in parts), **more)  # type: ignore[arg-type]

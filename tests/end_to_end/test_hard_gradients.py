@@ -16,13 +16,7 @@ import mtk
 from mtk.calling.failures import call
 
 TASKS = ("one", "two", "three")
-OPTIONS = {
-    "constant": ":weights=1/0.5/0.5",
-    "cosmos": ":weights=1/1/1,lambda_=0.1",
-    "pbi": ":weights=1/1/1",
-    "pivrg": ":baseline=0.5/0.7/0.8",
-}
-COMBINERS = [c.name + OPTIONS.get(c.name, "") for c in REGISTRY.components if c.kind == "combiner"]
+COMBINERS = [c.name + building.NEEDED.get(c.name, "") for c in REGISTRY.components if c.kind == "combiner"]
 COMBINERS += ["cagrad:scope=layer", "modo:scope=layer,normalize=true"]
 
 ROW = torch.tensor([1.0, -2.0, 0.5, 3.0])

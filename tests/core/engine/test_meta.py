@@ -15,13 +15,7 @@ from mtk.calling.failures import call
 from mtk.data.tokens import Batch, Reading
 from mtk.engine.gradients import Engine, Parts
 
-OPTIONS = {
-    "constant": ":weights=1/0.5/0.5",
-    "cosmos": ":weights=1/1/1,lambda_=0.1",
-    "pbi": ":weights=1/1/1",
-    "pivrg": ":baseline=0.5/0.7/0.8",
-}
-COMBINERS = [c.qualified + OPTIONS.get(c.name, "") for c in mtk.Registry().components if c.kind == "combiner"]
+COMBINERS = [c.qualified + building.NEEDED.get(c.name, "") for c in mtk.Registry().components if c.kind == "combiner"]
 
 
 def on_meta(parts: Parts) -> list[Batch]:

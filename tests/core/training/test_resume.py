@@ -19,13 +19,7 @@ from mtk.training.trainer import Trainer
 BEST = Evaluation(step=3, epoch=1, metrics={"sst": {"accuracy": 0.5}}, average=0.5, best=True)
 
 
-OPTIONS = {
-    "constant": ":weights=1/0.5/0.5",
-    "cosmos": ":weights=1/1/1,lambda_=0.1",
-    "pbi": ":weights=1/1/1",
-    "pivrg": ":baseline=0.5/0.7/0.8",
-}
-COMBINERS = [c.qualified + OPTIONS.get(c.name, "") for c in building.REGISTRY.components if c.kind == "combiner"]
+COMBINERS = [c.qualified + building.NEEDED.get(c.name, "") for c in building.REGISTRY.components if c.kind == "combiner"]
 
 
 def trainer(encoder: Path, corpus: Path, combiner: str = "pcgrad", **settings: object) -> Trainer:
