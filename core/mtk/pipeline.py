@@ -66,26 +66,16 @@ def run(
             return run(config, listeners=(*listeners, shown), **how)
     if config is None:
         config = check(settings if resume is None else resumed(Path(resume), settings))
-    return _train(plan_run(config, registry), registry, out, resume, listeners, shared)
-
-
-def _train(
-    plan: RunPlan,
-    registry: Registry,
-    out: str | Path | None,
-    resume: str | Path | None,
-    listeners: Iterable[object],
-    shared: Shared | None,
-) -> Result:
+    plan = plan_run(config, registry)
     from mtk.engine.device import choose_device
     from mtk.engine.processes import joined, place_in
 
     device = place_in(choose_device(plan.config.device))
     with joined(device) as processes:
-        return _train_together(plan, registry, out, resume, listeners, device, processes, shared)
+        return _train(plan, registry, out, resume, listeners, device, processes, shared)
 
 
-def _train_together(
+def _train(
     plan: RunPlan,
     registry: Registry,
     out: str | Path | None,
