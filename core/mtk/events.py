@@ -86,6 +86,23 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int = 0
     """Steps of the run so far that made no update, since fp16 could not hold a gradient, or it was no finite number."""
 
+    @property
+    def scalars(self) -> dict[str, float]:
+        """What a curve is drawn of, by name, such as `loss/TASK`: for a listener that hands it on."""
+        return {
+            **{f"loss/{task}": loss for task, loss in self.losses.items()},
+            **{f"own_loss/{name}": loss for name, loss in self.own_losses.items()},
+            **{f"cosine/{pair}": cosine for pair, cosine in self.cosines.items()},
+            **{
+                f"layer_cosine/{layer}/{pair}": cosine
+                for layer, cosines in self.layer_cosines.items()
+                for pair, cosine in cosines.items()
+            },
+            **({"conflict/before": self.conflict.before, "conflict/after": self.conflict.after} if self.conflict else {}),
+            "learning_rate": self.learning_rate,
+            "examples_per_second": self.examples_per_second,
+        }
+
 
 class StageProgress(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a stage, which comes before training, after `step` steps of its own."""
@@ -128,6 +145,13 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     best: bool  # the best average so far
     losses: dict[str, float] = {}  # task -> mean loss of its logits over the development set, without a head's own losses
     further: dict[str, dict[str, float]] = {}  # "task/NAME" -> the metrics on a development set beside the one that decides
+
+    @property
+    def scalars(self) -> dict[str, float]:
+        """The same of each task's metrics on its development sets, `dev/TASK/METRIC`, and of the average."""
+        metrics = {**self.metrics, **self.further}
+        by_name = {f"dev/{task}/{metric}": value for task, of_task in metrics.items() for metric, value in of_task.items()}
+        return {**by_name, "dev/average": self.average}
 
 
 class Stop(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 import mtk
 from mtk.calling.arguments import named
-from mtk_trackers.scalars import of_evaluation, of_plan, of_progress
+from mtk_trackers.settings import of_plan
 
 PROGRESS = replace(
     progress(60),
@@ -52,8 +52,8 @@ def tell(listener: Any, out: Path) -> None:
 
 
 def test_the_numbers_are_named_as_tensorboard_has_them() -> None:
-    assert of_progress(PROGRESS) == TOLD[60]
-    assert of_evaluation(EVALUATION) == TOLD[100]
+    assert PROGRESS.scalars == TOLD[60]
+    assert EVALUATION.scalars == TOLD[100]
     assert of_plan(PLAN)["head/sst"] == "cnn:dropout=0.3"
     assert of_plan(PLAN)["augmenter/sst"] == "eda:copies=9"
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import mtk
 
 
@@ -25,29 +27,17 @@ class TensorBoard:
 
     @mtk.hookimpl
     def mtk_progressed(self, progress: mtk.Progress) -> None:
-        for task, loss in progress.losses.items():
-            self._writer.add_scalar(f"loss/{task}", loss, progress.step)
-        for name, loss in progress.own_losses.items():
-            self._writer.add_scalar(f"own_loss/{name}", loss, progress.step)
-        for pair, cosine in progress.cosines.items():
-            self._writer.add_scalar(f"cosine/{pair}", cosine, progress.step)
-        for layer, cosines in progress.layer_cosines.items():
-            for pair, cosine in cosines.items():
-                self._writer.add_scalar(f"layer_cosine/{layer}/{pair}", cosine, progress.step)
-        if progress.conflict:
-            self._writer.add_scalar("conflict/before", progress.conflict.before, progress.step)
-            self._writer.add_scalar("conflict/after", progress.conflict.after, progress.step)
-        self._writer.add_scalar("learning_rate", progress.learning_rate, progress.step)
-        self._writer.add_scalar("examples_per_second", progress.examples_per_second, progress.step)
+        self._add(progress.scalars, progress.step)
 
     @mtk.hookimpl
     def mtk_evaluated(self, evaluation: mtk.Evaluation) -> None:
-        for task, metrics in {**evaluation.metrics, **evaluation.further}.items():
-            for metric, value in metrics.items():
-                self._writer.add_scalar(f"dev/{task}/{metric}", value, evaluation.step)
-        self._writer.add_scalar("dev/average", evaluation.average, evaluation.step)
+        self._add(evaluation.scalars, evaluation.step)
         self._writer.flush()  # so that a run that is cut off has it too
 
     @mtk.hookimpl
     def mtk_run_finished(self) -> None:
         self._writer.close()
+
+    def _add(self, values: Mapping[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)

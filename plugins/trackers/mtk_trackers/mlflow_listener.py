@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 
 import mtk
-from mtk_trackers.scalars import missing, of_evaluation, of_plan, of_progress
+from mtk_trackers.settings import missing, of_plan
 
 
 class MLflow:
@@ -34,11 +34,11 @@ class MLflow:
 
     @mtk.hookimpl
     def mtk_progressed(self, progress: mtk.Progress) -> None:
-        self._log(of_progress(progress), progress.step)
+        self._log(progress.scalars, progress.step)
 
     @mtk.hookimpl
     def mtk_evaluated(self, evaluation: mtk.Evaluation) -> None:
-        self._log(of_evaluation(evaluation), evaluation.step)
+        self._log(evaluation.scalars, evaluation.step)
 
     @mtk.hookimpl
     def mtk_run_finished(self, result: mtk.Result) -> None:

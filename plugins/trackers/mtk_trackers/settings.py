@@ -1,38 +1,10 @@
-"""What a run tells of itself as numbers by name, which are those that TensorBoard gets, and as settings."""
+"""What the trackers share: the settings of a run, and what is said where one is not installed."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import mtk
-
-
-def of_progress(progress: mtk.Progress) -> dict[str, float]:
-    """Losses, those of the heads' own, cosines, the learning rate and the pace."""
-    return {
-        **{f"loss/{task}": loss for task, loss in progress.losses.items()},
-        **{f"own_loss/{name}": loss for name, loss in progress.own_losses.items()},
-        **{f"cosine/{pair}": cosine for pair, cosine in progress.cosines.items()},
-        **{
-            f"layer_cosine/{layer}/{pair}": cosine
-            for layer, cosines in progress.layer_cosines.items()
-            for pair, cosine in cosines.items()
-        },
-        "learning_rate": progress.learning_rate,
-        "examples_per_second": progress.examples_per_second,
-    }
-
-
-def of_evaluation(evaluation: mtk.Evaluation) -> dict[str, float]:
-    """Each task's metrics on its development sets, and the average."""
-    return {
-        **{
-            f"dev/{task}/{metric}": value
-            for task, metrics in {**evaluation.metrics, **evaluation.further}.items()
-            for metric, value in metrics.items()
-        },
-        "dev/average": evaluation.average,
-    }
 
 
 def of_plan(plan: mtk.Plan) -> dict[str, Any]:

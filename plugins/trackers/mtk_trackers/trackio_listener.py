@@ -4,7 +4,7 @@ import sys
 from contextlib import redirect_stdout
 
 import mtk
-from mtk_trackers.scalars import missing, of_evaluation, of_plan, of_progress
+from mtk_trackers.settings import missing, of_plan
 
 
 class Trackio:
@@ -28,11 +28,11 @@ class Trackio:
 
     @mtk.hookimpl
     def mtk_progressed(self, progress: mtk.Progress) -> None:
-        self._run.log(of_progress(progress), step=progress.step)
+        self._run.log(progress.scalars, step=progress.step)
 
     @mtk.hookimpl
     def mtk_evaluated(self, evaluation: mtk.Evaluation) -> None:
-        self._run.log(of_evaluation(evaluation), step=evaluation.step)
+        self._run.log(evaluation.scalars, step=evaluation.step)
 
     @mtk.hookimpl
     def mtk_run_finished(self) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import mtk
-from mtk_trackers.scalars import missing, of_evaluation, of_plan, of_progress
+from mtk_trackers.settings import missing, of_plan
 
 
 class WandB:
@@ -28,14 +28,14 @@ class WandB:
 
     @mtk.hookimpl
     def mtk_progressed(self, progress: mtk.Progress) -> None:
-        self._run.log(of_progress(progress), step=progress.step)
+        self._run.log(progress.scalars, step=progress.step)
 
     @mtk.hookimpl
     def mtk_evaluated(self, evaluation: mtk.Evaluation) -> None:
-        self._run.log(of_evaluation(evaluation), step=evaluation.step)
+        self._run.log(evaluation.scalars, step=evaluation.step)
 
     @mtk.hookimpl
     def mtk_run_finished(self, result: mtk.Result) -> None:
         if result.best:
-            self._run.summary.update({f"best/{name}": value for name, value in of_evaluation(result.best).items()})
+            self._run.summary.update({f"best/{name}": value for name, value in result.best.scalars.items()})
         self._run.finish()
