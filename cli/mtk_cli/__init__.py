@@ -30,6 +30,7 @@ from mtk_cli import (
     tasks,
 )
 from mtk_cli.escape import Warnings, say, shortened, visible
+from mtk_cli.launch import INTERRUPTED
 
 if TYPE_CHECKING:
     from mtk.host.component import Component
@@ -76,7 +77,7 @@ class Toolkit(click.Group):
         except KeyboardInterrupt:
             if launched.is_first():
                 click.echo("interrupted", err=True)
-            ctx.exit(run.INTERRUPTED)
+            ctx.exit(INTERRUPTED)
         except BaseException as error:
             if self._foreign is None or isinstance(error, SystemExit):
                 raise

@@ -13,6 +13,7 @@ from types import FrameType
 
 from mtk import MtkError
 
+INTERRUPTED = 130  # the exit status that a shell expects of a program ended by Ctrl-C
 POLL = 0.1  # seconds
 PATIENCE = 10.0, 30.0  # seconds that the others have to end by themselves, once one has failed; and then after a SIGTERM
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -48,6 +49,10 @@ def launch(count: int, arguments: Sequence[str]) -> int:
             _wait(children, patience)
             _send(children, number)
         _wait(children, None)
+    if (
+        children[0].returncode == INTERRUPTED
+    ):  # it writes and tells, and has; another may have heard of it too late to follow
+        return INTERRUPTED
     status = children[failed].returncode
     if status < 0 and not is_told(store):
         raise MtkError(f"Process {failed} of the run was ended by {signal.Signals(-status).name}, and so are the others.")

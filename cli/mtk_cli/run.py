@@ -13,9 +13,8 @@ from mtk import UsageError, launched
 from mtk.config import PRESETS, check, layered, read_config
 from mtk_cli.completion import parts, runs
 from mtk_cli.json_output import json_option, print_json
+from mtk_cli.launch import INTERRUPTED, launch
 from mtk_cli.settings import Setting
-
-INTERRUPTED = 130  # the exit code that a shell expects of a program ended by Ctrl-C
 
 DATA, MODEL, TRAINING, MACHINE = "Data", "Model", "Training", "Machine"
 
@@ -228,8 +227,6 @@ def command(
     if nproc and nproc != launched.processes():
         if launched.processes() > 1:
             raise UsageError(f"--nproc {nproc}: {launched.processes()} processes were started already. Leave it out.")
-        from mtk_cli.launch import launch
-
         raise click.exceptions.Exit(launch(nproc, sys.argv[1:]))
 
     import mtk

@@ -12,7 +12,8 @@ import click
 
 from mtk import UsageError, launched
 from mtk_cli.json_output import json_option, print_json
-from mtk_cli.run import INTERRUPTED, SETTINGS, Sectioned
+from mtk_cli.launch import INTERRUPTED
+from mtk_cli.run import SETTINGS, Sectioned
 from mtk_cli.settings import Setting, value
 
 if TYPE_CHECKING:

@@ -130,7 +130,7 @@ def test_a_process_that_dies_ends_the_run_with_one_message_and_a_whole_checkpoin
     _until((out / "checkpoint" / "state.json").exists, run)
     os.kill(_children(run.pid)[rank], signal.SIGKILL)
     told = run.communicate()[0]
-    assert run.returncode == 1
+    assert run.returncode == 1, told
     assert told.count("error: ") == 1
     assert f"Go on from its last checkpoint with --resume {out}" in told
     assert invoke("run", "--resume", str(out), "--epochs", "1", "--quiet").exit_code == 0
@@ -143,7 +143,7 @@ def test_a_signal_ends_all_of_them_between_two_steps(arguments: tuple[str, ...],
     _until((out / "checkpoint" / "state.json").exists, run)
     run.send_signal(signal.SIGTERM)
     told = run.communicate()[0]
-    assert run.returncode == 130
+    assert run.returncode == 130, told
     assert told.count("Interrupted after ") == 1
     assert invoke("run", "--resume", str(out), "--epochs", "1", "--quiet").exit_code == 0
 

@@ -4,8 +4,8 @@ Each is a KeyboardInterrupt, raised where the run can be left: after a step, bet
 model is written. Raised wherever it came, it would be swallowed now and then, by a library that is being imported or by
 whatever calls Python from C, and the run would go on. A second one does not wait.
 
-Of several processes one may hear it a step before another: they leave the run together, at the first place where they agree
-that one of them has heard it.
+Of several processes one may hear it long before another: they leave the run together, at the first place where they agree
+that one of them has heard it. What comes to another then is its first, and not a second one.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ class AtOnce(KeyboardInterrupt):
 
 class Interruption:
     """As a context manager it hears the signals. Outside of the main thread, where Python hears none, it does nothing.
-    `is_ending` is whether one was heard before: the next is the second."""
+    `is_ending` is set, by all processes, where the run is left for a signal: from there on none asks for it any more."""
 
-    def __init__(self, processes: Processes = ALONE, *, is_ending: bool = False) -> None:
+    def __init__(self, processes: Processes = ALONE) -> None:
         self._processes = processes
         self._before: dict[int, Any] = {}
-        self._asked, self._is_ending = False, is_ending
+        self._asked, self._has_heard = False, False
+        self.is_ending = False
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -45,7 +46,7 @@ class Interruption:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        if error is None:
+        if error is None and not self.is_ending:
             self.check()
 
     def check(self) -> None:
@@ -67,6 +68,6 @@ class Interruption:
         self.check()
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        if self._asked or self._is_ending:
+        if self._has_heard:
             raise AtOnce
-        self._asked = True
+        self._asked = self._has_heard = True

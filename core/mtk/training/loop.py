@@ -63,10 +63,10 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
             processes.first(write)
             due.done()
 
-    try:
-        with Interruption(processes) as interruption:
-            trainer.undisturbed = interruption.waits
-            trainer.between_steps = lambda: save() if due(trainer.step) else None
+    with Interruption(processes) as interruption:
+        trainer.undisturbed = interruption.waits
+        trainer.between_steps = lambda: save() if due(trainer.step) else None
+        try:
             while stage := stages.current:
                 stage.train(interruption.waits, partial(_save_if_due, save, due, stage))
                 with interruption.waits():
@@ -87,25 +87,27 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
                         save()
                 if stopped:
                     break
-    except AtOnce:
-        raise
-    except KeyboardInterrupt:
-        interrupted = True
-        with Interruption(processes, is_ending=True):
+            interruption.check()
+        except AtOnce:
+            raise
+        except KeyboardInterrupt:
+            interrupted = interruption.is_ending = True
             if kept is None:
                 processes.first(partial(directory.keep, model))
             save()
-    except NonFiniteError as error:
-        if kept is None:
-            processes.first(partial(directory.keep, model))
-        held = f"the best model so far, of epoch {kept.epoch}" if kept else "the model as it was before, not yet evaluated"
-        raise NonFiniteError(f"{error} {directory.path} holds {held}.") from error
-    except BaseException as error:
-        if isinstance(error, LostProcessError) and standing(directory.checkpoint).exists():
-            raise LostProcessError(f"{error} Go on from its last checkpoint with --resume {directory.path}.") from error
-        if processes.is_first and not directory.holds_something:
-            directory.remove()  # nothing half-written stays behind
-        raise
+        except NonFiniteError as error:
+            if kept is None:
+                processes.first(partial(directory.keep, model))
+            held = (
+                f"the best model so far, of epoch {kept.epoch}" if kept else "the model as it was before, not yet evaluated"
+            )
+            raise NonFiniteError(f"{error} {directory.path} holds {held}.") from error
+        except BaseException as error:
+            if isinstance(error, LostProcessError) and standing(directory.checkpoint).exists():
+                raise LostProcessError(f"{error} Go on from its last checkpoint with --resume {directory.path}.") from error
+            if processes.is_first and not directory.holds_something:
+                directory.remove()  # nothing half-written stays behind
+            raise
     return Result(
         out=directory.path,
         epochs=trainer.epoch,

@@ -41,11 +41,26 @@ def test_a_second_one_does_not_wait() -> None:
 
 def test_what_is_saved_after_one_does_not_keep_the_second_waiting() -> None:
     done = []
-    with pytest.raises(AtOnce), Interruption(is_ending=True):
+    with pytest.raises(AtOnce), Interruption() as interruption:
+        os.kill(os.getpid(), signal.SIGTERM)
+        with contextlib.suppress(KeyboardInterrupt):
+            interruption.check()
+        interruption.is_ending = True
         done.append("saving")
         os.kill(os.getpid(), signal.SIGINT)
         done.append("saved")
     assert done == ["saving"]
+
+
+def test_what_another_process_heard_first_is_heard_once() -> None:
+    """The run is left for what the other one heard; this one's own comes while it saves, and asks for what is done already."""
+    done = []
+    with Interruption() as interruption:
+        interruption.is_ending = True
+        done.append("saving")
+        os.kill(os.getpid(), signal.SIGTERM)
+        done.append("saved")
+    assert done == ["saving", "saved"]
 
 
 def test_handlers_are_as_they_were() -> None:
