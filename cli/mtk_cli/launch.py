@@ -49,9 +49,7 @@ def launch(count: int, arguments: Sequence[str]) -> int:
             _wait(children, patience)
             _send(children, number)
         _wait(children, None)
-    if (
-        children[0].returncode == INTERRUPTED
-    ):  # it writes and tells, and has; another may have heard of it too late to follow
+    if children[0].returncode == INTERRUPTED:  # it writes and tells, and has: another may hear of it when all is done
         return INTERRUPTED
     status = children[failed].returncode
     if status < 0 and not is_told(store):

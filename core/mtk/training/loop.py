@@ -98,9 +98,8 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
         except NonFiniteError as error:
             if kept is None:
                 processes.first(partial(directory.keep, model))
-            held = (
-                f"the best model so far, of epoch {kept.epoch}" if kept else "the model as it was before, not yet evaluated"
-            )
+            former = "the model as it was before, not yet evaluated"
+            held = f"the best model so far, of epoch {kept.epoch}" if kept else former
             raise NonFiniteError(f"{error} {directory.path} holds {held}.") from error
         except BaseException as error:
             if isinstance(error, LostProcessError) and standing(directory.checkpoint).exists():

@@ -53,7 +53,7 @@ def test_what_is_saved_after_one_does_not_keep_the_second_waiting() -> None:
 
 
 def test_what_another_process_heard_first_is_heard_once() -> None:
-    """The run is left for what the other one heard; this one's own comes while it saves, and asks for what is done already."""
+    """The run is left for what the other heard; this one's own comes while it saves, and asks for what is done already."""
     done = []
     with Interruption() as interruption:
         interruption.is_ending = True
