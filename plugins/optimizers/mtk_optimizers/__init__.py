@@ -22,6 +22,8 @@ METHODS = (
     ("log-imtl", "log_imtl:LogIMTL", "imtl-g of the losses' logarithms"),
     ("log-cagrad", "log_cagrad:LogCAGrad", "cagrad of the losses' logarithms"),
     ("conicgrad", "conicgrad:ConicGrad", "in a cone around the mean gradient, what helps the worst-off task most"),
+    ("imgrad", "imgrad:IMGrad", "cagrad, for the worst-off task the more the gradients are out of balance"),
+    ("ntkmtl", "ntkmtl:NTKMTL", "more for tasks whose gradients are short, as their neural tangent kernels tell"),
     ("pivrg", "pivrg:PIVRG", "more for tasks that are furthest behind their scores when trained alone"),
     # from the products of two halves of a batch
     ("modo", "modo:MoDo", "mgda's weights, followed over the steps without the bias of a batch"),
@@ -30,6 +32,7 @@ METHODS = (
     ("auxinash", "auxinash:AuxiNash", "a bargain in which a task has power by what it does for the main task"),
     ("auto-lambda", "auto_lambda:AutoLambda", "weights that learn what each task's step does for the primary tasks"),
     ("moml", "moml:MOML", "weights that learn what each task's step does for the worst-off task"),
+    ("forum", "forum:FORUM", "learned weights, and a direction in which all losses fall on other examples"),
     # from the gradients themselves
     ("db-mtl", "db_mtl:DBMTL", "logarithms of the losses, and their gradients made equally long"),
     ("sam-gs", "sam_gs:SAMGS", "gradients made equally long where their lengths are unlike, else led by their momentum"),

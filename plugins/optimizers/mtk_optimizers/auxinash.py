@@ -13,6 +13,7 @@ import mtk
 from mtk_optimizers.bargaining import settle
 
 LEAST = 1e-4  # of a preference: the authors'
+MOMENTUM = 0.9  # the authors'
 TERMS = 4  # of the Neumann series by which the authors take the inverse Hessian
 
 
@@ -21,15 +22,16 @@ class AuxiNash(mtk.GramianCombiner):
     ICML, algorithm 1.
 
     The weights x solve G x = p / x: Nash's solution, of which nash-mtl's is that for equal preferences p, whose sum is T; it
-    is as long as the root of T, whatever the gradients' lengths. The preferences learn, every
-    so many steps, from the slope of the main task's loss on one half of the batch, through the step that the weighted
-    gradients of the other half make. The paper takes held-out data, and the inverse Hessian by four terms of a series in
-    which the Hessian comes ten thousand times smaller; here it comes with none.
+    is as long as the root of T, whatever the gradients' lengths. The preferences learn, every so many steps, with momentum,
+    from the slope of the main task's loss on one half of the batch, through the step that the weighted gradients of the
+    other half make. The paper takes held-out data, and the inverse Hessian by four terms of a series in which the Hessian
+    comes ten thousand times smaller; here it comes with none.
 
     Options: `main`, the main task, by default the first; `rate`, with which the preferences learn; `every`, so many steps.
     """
 
     preferences: Tensor
+    velocity: Tensor
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class AuxiNash(mtk.GramianCombiner):
         self.rate = rate
         self.every = every
         self.register_buffer("preferences", torch.ones(len(tasks)))
+        self.register_buffer("velocity", torch.zeros(len(tasks)))
 
     def weights(self, gramian: Tensor, step: mtk.Step, cross: Tensor) -> Tensor:
         exact, preferences = gramian.double(), self.preferences.double()
@@ -53,9 +56,10 @@ class AuxiNash(mtk.GramianCombiner):
         # what a preference does to the weights [T, T], by the derivative of G x = p / x
         slopes, _ = torch.linalg.solve_ex(exact + torch.diag(preferences / weights**2), torch.diag(1 / weights))
         slope = -TERMS * cross[:, step.tasks.index(self.main)].double() @ slopes
-        slope = slope / slope.norm().clamp_min(1)
-        learned = (preferences - self.rate * slope).clamp_min(LEAST)
+        velocity = MOMENTUM * self.velocity.double() + slope / slope.norm().clamp_min(1)
+        learned = (preferences - self.rate * velocity).clamp_min(LEAST)
         learned = len(learned) * learned / learned.sum()
         due = (step.number + 1) % self.every == 0
+        self.velocity.copy_(torch.where(due, velocity, self.velocity))
         self.preferences.copy_(torch.where(due, learned, preferences))
         return weights.to(gramian.dtype)

@@ -45,10 +45,15 @@ def averse(gramian: Tensor, c: float, norm_eps: float) -> Tensor:
     trace = gramian.trace()
     unit = gramian / torch.where(trace > 0, trace, 1)
     radius = c * unit.mean().clamp_min(0).sqrt()
-    weights = worst_off(unit, unit.mean(dim=1), radius)
-    length = (weights @ unit @ weights).clamp_min(0).sqrt()
+    return beside_the_mean(unit, worst_off(unit, unit.mean(dim=1), radius), radius, norm_eps)
+
+
+def beside_the_mean(gramian: Tensor, chosen: Tensor, radius: Tensor, norm_eps: float) -> Tensor:
+    """gramian [T, T], convex weights [T] and radius [], float64 -> the weights [T] of the mean gradient, and of what is so
+    long in the direction of that combination; of the mean gradient alone where the combination is shorter than norm_eps."""
+    length = (chosen @ gramian @ chosen).clamp_min(0).sqrt()
     beside = (length >= norm_eps) & (length > 0) & (radius > 0)
-    return 1 / len(gramian) + torch.where(beside, radius / torch.where(beside, length, 1) * weights, 0)
+    return 1 / len(gramian) + torch.where(beside, radius / torch.where(beside, length, 1) * chosen, 0)
 
 
 def worst_off(gramian: Tensor, linear: Tensor, radius: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,3 +37,25 @@ def test_no_direction_in_the_cone_helps_the_worst_off_more(seed: int, count: int
     tried = torch.where((along >= c).unsqueeze(1), tried, edge)
     best = (tried @ rows.T).amin(dim=1).max()
     assert best <= max(gain + 1e-6, torch.zeros_like(gain)), "where every direction harms some task, it is the mean"
+
+
+@pytest.mark.parametrize("c", [0.2, 0.5, 0.9])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_solver_of_cones_finds_no_other(seed: int, c: float) -> None:
+    """The paper's problem as it stands, of the directions that are no longer than the mean gradient."""
+    cvxpy = pytest.importorskip("cvxpy")
+    rows = torch.randn(4, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) + 0.3
+    mean = rows.mean(dim=0)
+    direction = cvxpy.Variable(6)
+    in_the_cone = c * mean.norm().item() * cvxpy.norm(direction) <= mean.numpy() @ direction
+    worst = cvxpy.Problem(
+        cvxpy.Maximize(cvxpy.min(rows.numpy() @ direction)), [in_the_cone, cvxpy.norm(direction) <= mean.norm().item()]
+    )
+    worst.solve(solver="CLARABEL")
+    found = in_cone(rows @ rows.T, c) @ rows
+    gain = (rows @ found).min().item()
+    if worst.value > 1e-6:
+        assert worst.value == pytest.approx(gain, abs=1e-5)
+        torch.testing.assert_close(found, torch.from_numpy(direction.value), rtol=1e-4, atol=1e-4)
+    else:
+        torch.testing.assert_close(found, mean)
