@@ -10,6 +10,7 @@ import msgspec
 
 from mtk.calling.failures import call
 from mtk.data.split import TaskData
+from mtk.engine.allocator import give_back
 from mtk.engine.processes import ALONE, Processes
 from mtk.errors import DataError, LostProcessError, NonFiniteError
 from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Result
@@ -74,6 +75,7 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
                     save()
             for epoch in trainer.evaluations():
                 evaluation, found = _evaluate(training, hearing, epoch, best, interruption)
+                give_back()
                 with interruption.waits():
                     call(trainer.combiner, "after_evaluation", scores=scores(evaluation.metrics))
                     if evaluation.best:
