@@ -12,7 +12,6 @@ repeat, and its median.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from statistics import median
 from typing import Any
@@ -31,12 +30,8 @@ Step = Mapping[str, Sequence[Batch]]
 
 
 def shared(step: Mapping[str, list[Batch]]) -> dict[str, list[Batch]]:
-    """The same step with the first task's texts for all."""
-    first = next(iter(step.values()))
-    return {
-        task: [replace(own, readings=its.readings) for own, its in zip(parts, first, strict=True)]
-        for task, parts in step.items()
-    }
+    """The same step with the first task's examples for all."""
+    return dict.fromkeys(step, next(iter(step.values())))
 
 
 def step_of(engine: Engine, steps: Sequence[Step]) -> None:
