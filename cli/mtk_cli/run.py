@@ -42,9 +42,10 @@ SETTINGS = [
         "encoder",
         "--encoder",
         metavar="NAME",
-        help="An encoder by name, a directory or a hub id.",
+        help="An encoder by name, a directory, or a hub id: ID@REVISION.",
         complete=parts("encoder", or_directory=True),
     ),
+    Setting(MODEL, "adapter", "--adapter", metavar="SPEC", help="Train an adapter in place of the encoder: lora:r=8."),
     Setting(MODEL, "allow_pickle", "--allow-pickle", help="Read an encoder's weights from a pickle too."),
     Setting(
         MODEL,

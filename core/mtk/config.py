@@ -48,7 +48,11 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """At most this many examples of each split, for a quick look."""
 
     encoder: str = "multitask-toolkit/minilm"
-    """An encoder by its name, a directory, or a hub id."""
+    """An encoder by its name, a directory, or a hub id; ID@REVISION for a branch, a tag or a commit of the hub's. A
+    directory or an id may be that of an adapter, which is merged into its encoder."""
+    adapter: str = ""
+    """`lora:r=8`: matrices beside the encoder's, which are trained in place of its own; lora, loha, lokr and ia3, by
+    peft."""
     allow_pickle: bool = False
     """Whether an encoder's weights may be read from a pickle, which can run code of whoever made it."""
     pooling: str = "multitask-toolkit/mean"
@@ -132,6 +136,9 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     listen: list[str] = []
     """NAME:key=value,… of each listener that shall hear of the run; it can end it, and changes nothing else in it."""
 
+    revisions: dict[str, str] = {}
+    """What the run took from the hub, as it recorded it: "encoder ID" or "data ID" -> the commit. A run that repeats it
+    takes the same."""
     versions: dict[str, str] = {}
     """What the run used, as it recorded it: "head cnn" -> the package that brought it and its version, and so on. A run that
     repeats it compares its own."""

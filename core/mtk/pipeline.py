@@ -9,19 +9,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mtk import launched
 from mtk.config import Precision, RunConfig, check, read_config
-from mtk.data.tasks_toml import read_layout
 from mtk.errors import UsageError, out_of_memory_explained
 from mtk.events import Preparation, Result
 from mtk.file_form import FileForm
-from mtk.host.kinds import Kinds
 from mtk.host.registry import PACKAGE, Registry
 from mtk.metrics import Metrics
-from mtk.plan import RunPlan, find_data, plan_run
+from mtk.plan import RunPlan, layout_of, pin, plan_run
 
 if TYPE_CHECKING:
     import torch
@@ -93,6 +92,7 @@ def _train(
     from mtk.training.run_directory import RunDirectory
 
     plan = plan.computing_in(processes.first(lambda: choose_precision(plan.config.precision, device)))
+    plan = plan.pinned(processes.first(partial(pin, plan)))
     hearing = Listeners(registry, plan.listeners, deaf=not processes.is_first)
     if processes.is_first:
         directory = RunDirectory.existing(Path(resume), plan) if resume else RunDirectory.choose(out, plan)
@@ -179,7 +179,7 @@ def evaluate(
 
     config = check(read_config(Path(path) / "config.toml"))
     registry = Registry()
-    layout = read_layout(find_data(data or config.data, registry), Kinds(registry))
+    layout = layout_of(config, registry, data)
     check_split(layout, split)
     model = checkpoint.load(path, device=device, precision=precision, registry=registry)
     splits, notes = read_scored(model, layout, split, bad_rows=bad_rows or config.bad_rows, seed=config.seed, form=form)

@@ -4,17 +4,20 @@ asks whether a setting is for all tasks or for one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from mtk import hub
+from mtk.adapter import Adapter
 from mtk.config import BATCH_SIZE, PerTask, Precision, RunConfig
-from mtk.data.tasks_toml import TaskSource, read_layout
+from mtk.data.tasks_toml import TaskFiles, TaskSource, read_layout
 from mtk.errors import UsageError, nearest
 from mtk.files import is_directory
+from mtk.host.adapters import read_adapter
 from mtk.host.component import Component
 from mtk.host.contracts import PartKind
 from mtk.host.kinds import Kinds, component_of
@@ -57,6 +60,7 @@ class EncoderSource:
     source: str  # a directory, or an id of the hub
     component: Component | None  # where a plugin offers it
     hint: str  # for somebody who mistyped it
+    revision: str | None = None  # of the hub's
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class RunPlan:
     schedule: Part
     pooling: Part
     stages: list[Part]
+    adapter: Adapter | None
     ema_decay: float | None
     listeners: list[Part]
     notes: list[str]  # what somebody should know: versions that changed, names that two packages have
@@ -79,6 +84,18 @@ class RunPlan:
     def computing_in(self, precision: Precision) -> RunPlan:
         """The same run with its precision chosen, so that a repetition, and whoever predicts, computes in it too."""
         return replace(self, config=msgspec.structs.replace(self.config, precision=precision))
+
+    def pinned(self, pins: Mapping[str, hub.Pin]) -> RunPlan:
+        """The same run, with what it takes from the hub as `pin` found it; so a repetition takes the same."""
+        commits = {key: found.commit for key, found in pins.items()}
+        encoder, key = self.encoder, encoder_key(self.config.encoder)
+        return replace(
+            self,
+            config=msgspec.structs.replace(self.config, revisions=commits),
+            tasks={name: replace(t, source=_at(t.source, commits)) for name, t in self.tasks.items()},
+            encoder=replace(encoder, revision=commits[key]) if key in commits else encoder,
+            notes=self.notes + [found.note for found in pins.values() if found.note],
+        )
 
     @property
     def title(self) -> list[str]:
@@ -89,7 +106,7 @@ class RunPlan:
 def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
     """Find every part that `config` names, and read its options. Raises UsageError for what does not exist or does not fit,
     DataError for a directory of tasks with anything wrong in it."""
-    layout = read_layout(find_data(config.data, registry), Kinds(registry))
+    layout = layout_of(config, registry)
     asked = _read_specs(config, list(layout))
     _check_names(config, asked, registry)
     for source in layout.values():
@@ -111,7 +128,7 @@ def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
     shared = {kind: registry.part(kind, spec) for kind, spec in asked.shared.items()}
     stages = [registry.part("stage", spec) for spec in asked.stages]
     listeners = [registry.part("listener", spec) for spec in asked.listeners]
-    encoder = find_encoder(config.encoder, registry)
+    encoder, adapter = find_encoder(config.encoder, registry), read_adapter(config.adapter)
     if config.from_run is not None:
         run = Path(config.from_run).resolve()
         config = msgspec.structs.replace(config, from_run=str(run))
@@ -131,7 +148,7 @@ def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
         augment={name: t.augmenter.recorded for name, t in tasks.items() if t.augmenter},
         stages=[part.recorded for part in stages],
         listen=[part.recorded for part in listeners],
-        versions=used_versions(components),
+        versions=used_versions(components, ["peft"] if adapter else []),
         **{kind: part.recorded for kind, part in shared.items()},
     )
     return RunPlan(
@@ -140,6 +157,7 @@ def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
         encoder=encoder,
         **shared,
         stages=stages,
+        adapter=adapter,
         ema_decay=_ema_decay(config.average),
         listeners=listeners,
         notes=changed_versions(config.versions, complete.versions) + _twins(components, registry),
@@ -178,6 +196,50 @@ def _level_of(component: Component) -> str | None:
     return level
 
 
+def pin(plan: RunPlan) -> dict[str, hub.Pin]:
+    """What the run takes from the hub, by the name that `RunConfig.revisions` has for it, at the commit that is recorded, or
+    that its revision stands for now. Raises UsageError for what is not there."""
+    asked: dict[str, tuple[hub.RepoKind, str, str | None]] = {}
+    encoder = plan.encoder
+    if plan.config.from_run is None and not is_directory(encoder.source):
+        asked[encoder_key(plan.config.encoder)] = ("model", encoder.source, encoder.revision)
+    for files in (t.source.files for t in plan.tasks.values()):
+        if files.data is not None:
+            asked[_data_key(files)] = ("dataset", files.data, files.revision)
+    known = plan.config.revisions
+    found = {}
+    for key, (kind, name, revision) in asked.items():
+        try:
+            found[key] = hub.commit_of(kind, name, known.get(key, revision))
+        except UsageError as error:
+            if kind == "dataset":
+                raise
+            raise UsageError(hub.no_encoder(encoder.name, encoder.source, str(error), encoder.hint)) from error
+    return found
+
+
+def layout_of(config: RunConfig, registry: Registry, data: str | None = None) -> dict[str, TaskSource]:
+    """The tasks of a run's data, or of other data, by name; what it recorded of the hub is taken as it was. Raises
+    UsageError and DataError."""
+    layout = read_layout(find_data(data or config.data, registry), Kinds(registry))
+    return {name: _at(source, config.revisions) for name, source in layout.items()}
+
+
+def _at(source: TaskSource, commits: Mapping[str, str]) -> TaskSource:
+    """A task of the hub's data at the commit of its revision, where that is known."""
+    commit = commits.get(_data_key(source.files))
+    return replace(source, files=msgspec.structs.replace(source.files, revision=commit)) if commit else source
+
+
+def encoder_key(name: str) -> str:
+    """How the commit of an encoder is called in a configuration."""
+    return f"encoder {name}"
+
+
+def _data_key(files: TaskFiles) -> str:
+    return f"data {files.data}" + (f"@{files.revision}" if files.revision else "")
+
+
 def find_data(data: str, registry: Registry) -> Path:
     """The directory that `data` means: that of a task set, by its name, or one given as a path. Raises UsageError."""
     if registry.offers("tasks", data):
@@ -199,7 +261,8 @@ def find_encoder(name: str, registry: Registry) -> EncoderSource:
     """What `name` stands for: an encoder that a plugin offers, whose folder is read as data and never imported; or else a
     directory or an id of the hub."""
     if not registry.offers("encoder", name):
-        return EncoderSource(name, name, None, f"{registry.nearest('encoder', name)} ")
+        place, _, revision = (name, "", "") if is_directory(name) else name.partition("@")
+        return EncoderSource(name, place, None, f"{registry.nearest('encoder', name)} ", revision or None)
     component = registry.find("encoder", name)
     source = component.place() or component.hub_id or component.folder()
     return EncoderSource(component.name, str(source), component, f"'{component.name}' is {component.summary}. ")
@@ -271,7 +334,8 @@ def _check_names(config: RunConfig, asked: _Asked, registry: Registry) -> None:
         registry.find(kind, name)
     if config.from_run is not None and not is_directory(config.from_run):
         raise UsageError(f"--from: there is no run {config.from_run}.")
-    if not registry.offers("encoder", config.encoder) and not is_directory(config.encoder) and _is_path(config.encoder):
+    encoder = find_encoder(config.encoder, registry)
+    if encoder.component is None and not is_directory(encoder.source) and _is_path(encoder.source):
         raise UsageError(f"--encoder: there is no directory {config.encoder}.")
 
 

@@ -26,7 +26,7 @@ def test_no_flag_is_the_default_configuration(runs: Runs) -> None:
 
 def test_every_field_has_a_flag() -> None:
     flags = {parameter.name for parameter in cli.commands["run"].params}
-    assert set(RunConfig.__struct_fields__) - flags == {"versions"}
+    assert set(RunConfig.__struct_fields__) - flags == {"revisions", "versions"}
 
 
 def test_help_states_the_defaults_of_the_configuration() -> None:

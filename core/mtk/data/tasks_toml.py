@@ -13,7 +13,7 @@ from typing import Annotated, Any, Protocol, TypeAlias
 
 import msgspec
 
-from mtk.data import doubts
+from mtk.data import doubts, hub_data
 from mtk.data.reading import BadRows, read_split
 from mtk.data.split import Split, TaskData
 from mtk.errors import BrokenPartError, DataError, UsageError, nearest
@@ -32,6 +32,7 @@ MOST_CLASSES = 100_000
 LARGEST_TOML = 4_000_000  # bytes
 LONGEST_NAME = 100  # letters of a task's name, of which names of files are made
 
+_OF_FILES = ("separator", "quote", "encoding", "format", "columns")
 _CS224N = Path(__file__).parent / "cs224n.toml"
 Columns: TypeAlias = str | Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=MOST_CLASSES)]
 
@@ -46,8 +47,12 @@ class SplitFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A task as its table in `tasks.toml` has it: what it is, which files it is in, and what those are like."""
+    """A task as its table in `tasks.toml` has it: what it is, which files it is in, and what those are like. Where `data`
+    is the id of a data set of the hub, `train`, `dev` and `test` are the names of its splits in place of files."""
 
+    data: str | None = None
+    subset: str | None = None  # of the data set, where it has several
+    revision: str | None = None  # a branch, a tag or a commit; a run records the commit
     kind: Annotated[str, msgspec.Meta(min_length=1)]
     classes: Annotated[int, msgspec.Meta(ge=2, le=MOST_CLASSES)] | None = None
     labels: Annotated[tuple[str, ...], msgspec.Meta(min_length=2, max_length=MOST_CLASSES)] | None = None
@@ -72,6 +77,10 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
         super().__post_init__()
         if isinstance(self.dev, float | int) and not 0 < self.dev < 1:
             raise ValueError("a number as `dev` is a share of the training rows, more than 0 and less than 1")
+        if self.data is None and (self.subset or self.revision):
+            raise ValueError("`subset` and `revision` are those of a data set of the hub, which `data` names")
+        if self.data is not None and (said := [key for key in _OF_FILES if getattr(self, key) is not None]):
+            raise ValueError(f"`{said[0]}` says what files are like, and `data` names a data set of the hub")
         labels = self.labels or ()
         if len({label for label in labels if label == label.strip() != ""}) < len(labels):
             raise ValueError("two of `labels` are equal, or one is empty or has white space around it")
@@ -98,8 +107,11 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
         if isinstance(files, float | int):
             files = self.train
         names = files.file if isinstance(files, SplitFiles) else files
+        names = (names,) if isinstance(names, str) else names or ()
+        if self.data is not None:
+            return [path for name in names for path in hub_data.split_files(self.data, self.subset, name, self.revision)]
         found: list[Path] = []
-        for name in (names,) if isinstance(names, str) else names or ():
+        for name in names:
             found += (
                 self._matching(name)
                 if any(c in name for c in "*?[") and not _exists(self.root / name)
@@ -120,7 +132,9 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return found
 
     def check(self) -> None:
-        """Whether every file is there. Raises DataError."""
+        """Whether every file is there; the hub is not asked yet. Raises DataError."""
+        if self.data is not None:
+            return
         try:
             for split in self.splits:
                 self.paths(split)
@@ -355,8 +369,8 @@ def _entry(name: str, table: Any, path: Path) -> TaskFiles:
         table = {**{key: value for key, value in table.items() if key in _KEYS}, "options": options}
     if isinstance(table, dict) and "dev" not in table:
         raise DataError(
-            f"{where}: `dev` is missing: the files of the development set, or a share of the training rows to put aside, "
-            f"`dev = 0.1`."
+            f"{where}: `dev` is missing: the files of the development set, or the split, or a share of the training rows to "
+            f"put aside, `dev = 0.1`."
         )
     for split in SPLITS:
         if isinstance(table, dict) and isinstance(table.get(split), dict) and not _are_named(table, split):

@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtk.config import check, read_config
-from mtk.data.tasks_toml import read_layout
 from mtk.errors import MtkError
 from mtk.export.onnx_encoder import on_onnx
 from mtk.export.to_onnx import ENCODER, INT8
-from mtk.host.kinds import Kinds
 from mtk.host.registry import Registry
 from mtk.metrics import average
 from mtk.model.multitask import Model
-from mtk.plan import find_data
+from mtk.plan import layout_of
 from mtk.training.checkpoint import load
 from mtk.training.evaluation import evaluate_splits
 from mtk.training.scored import read_scored
@@ -26,7 +24,7 @@ def measure(run: str | Path, directory: Path) -> list[str]:
     config = check(read_config(Path(run) / "config.toml"))
     registry = Registry()
     try:
-        layout = read_layout(find_data(config.data, registry), Kinds(registry))
+        layout = layout_of(config, registry)
         splits, _ = read_scored(model, layout, "dev", bad_rows=config.bad_rows, seed=config.seed)
     except MtkError as error:
         lines = [f"what int8 costs was not measured, since the run's data cannot be read: {error}"]

@@ -13,16 +13,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 
 from mtk.host.component import Component
 from mtk.host.registry import PACKAGE
 
 
-def used_versions(components: Iterable[Component]) -> dict[str, str]:
-    """Those of the base, and the package and version of every component that a run uses."""
+def used_versions(components: Iterable[Component], libraries: Iterable[str] = ()) -> dict[str, str]:
+    """Those of the base and of further `libraries` that are here, and the package and version of every component that a run
+    uses."""
     versions = {"python": sys.version.split()[0]}
     versions |= {package: version(package) for package in (PACKAGE, "torch", "transformers")}
+    for library in libraries:
+        with suppress(PackageNotFoundError):
+            versions[library] = version(library)
     return versions | {f"{c.kind} {c.name}": f"{c.package} {c.version}" for c in components}
 
 

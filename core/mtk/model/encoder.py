@@ -11,11 +11,13 @@ import transformers
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from mtk import hub
 from mtk.calling.arguments import named, names
 from mtk.calling.failures import calling, tensor
 from mtk.errors import UsageError
 from mtk.files import is_directory
 from mtk.head import Encoding
+from mtk.model.adapting import base_of, merge_saved, merged
 from mtk.pooling import Pooling
 
 Layers = tuple[Tensor, ...]
@@ -73,8 +75,9 @@ class Encoder(nn.Module):
         return found
 
     def save(self, directory: Path) -> None:
-        """Write the backbone as `transformers` reads it: JSON, safetensors, the tokenizer's files."""
-        self.backbone.save_pretrained(directory)  # type: ignore[operator]
+        """Write the backbone as `transformers` reads it: JSON, safetensors, the tokenizer's files. An adapter is merged into
+        what is written."""
+        merged(self.backbone).save_pretrained(directory)  # type: ignore[operator]
         self.tokenizer.save_pretrained(directory)
 
 
@@ -112,28 +115,31 @@ class Loaded(NamedTuple):
         return Encoder(self.backbone, self.tokenizer, pooling(int(self.backbone.config.hidden_size)))  # type: ignore[union-attr,arg-type]
 
 
-def load_parts(name: str, *, source: str | None = None, hint: str = "", allow_pickle: bool = False) -> Loaded:
-    """The encoder in a directory, or of the hub. `source` is that directory or id, where it is not the `name` itself that
-    messages speak of; `hint` is a sentence for one who mistyped it. Weights are read from safetensors, and from a pickle
-    only where that is allowed. Raises UsageError if it cannot be had."""
+def load_parts(
+    name: str, *, source: str | None = None, revision: str | None = None, hint: str = "", allow_pickle: bool = False
+) -> Loaded:
+    """The encoder in a directory, or of the hub at a `revision`. `source` is that directory or id, where it is not the
+    `name` itself that messages speak of; `hint` is a sentence for one who mistyped it. An adapter is merged into the
+    encoder that it is for. Weights are read from safetensors, and from a pickle only where that is allowed. Raises
+    UsageError if it cannot be had."""
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     source = source or name
-    if is_directory(source) and (Path(source) / "adapter_config.json").is_file():
-        raise UsageError(
-            f"The directory '{source}' holds an adapter, such as LoRA's, and not an encoder. Merge it into its encoder with "
-            f"peft's merge_and_unload and save_pretrained, and give that directory."
-        )
-    pickles = [p.name for p in Path(source).glob("pytorch_model*.bin")] if is_directory(source) else []
-    if pickles and not allow_pickle and not any(Path(source).glob("*.safetensors")):
+    directory = Path(source) if is_directory(source) else _from_hub(name, source, revision, hint, allow_pickle)
+    if (base := base_of(directory)) is not None:
+        loaded = load_parts(base[0], revision=base[1], allow_pickle=allow_pickle)
+        tokenizer = _tokenizer(name, directory) if (directory / "tokenizer_config.json").is_file() else loaded.tokenizer
+        return Loaded(merge_saved(loaded.backbone, directory), tokenizer)
+    pickles = [p.name for p in directory.glob("pytorch_model*.bin")]
+    if pickles and not allow_pickle and not any(directory.glob("*.safetensors")):
         raise UsageError(
             f"The encoder '{name}' holds its weights as a pickle, {pickles[0]}, which can run code of whoever made it. If "
             f"you trust it, --allow-pickle reads it, and AutoModel.from_pretrained(…).save_pretrained(…) converts it."
         )
+    tokenizer = _tokenizer(name, directory)
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         backbone, loading = transformers.AutoModel.from_pretrained(
-            source,
+            str(directory),
             trust_remote_code=False,
             dtype=torch.float32,
             output_loading_info=True,
@@ -141,13 +147,35 @@ def load_parts(name: str, *, source: str | None = None, hint: str = "", allow_pi
             use_safetensors=None if allow_pickle else True,
         )
     except Exception as error:  # transformers raises OSError, ValueError, KeyError and its own for what is one mistake
-        raise UsageError(_why_not(name, source, error, hint)) from error
+        raise UsageError(_why_not(directory, error)) from error
     if tokenizer.pad_token_id is None:
         raise UsageError(f"The tokenizer of encoder '{name}' has no padding token, so it cannot make batches.")
     if backbone.config.is_encoder_decoder or not hasattr(backbone.config, "hidden_size"):
         raise UsageError(f"'{name}' is a {type(backbone).__name__}, not a text encoder such as BERT.")
     _check_weights(name, backbone, loading)
     return Loaded(backbone, tokenizer)
+
+
+def _from_hub(name: str, source: str, revision: str | None, hint: str, allow_pickle: bool) -> Path:
+    """A directory with what the hub has. Raises UsageError."""
+    try:
+        commit = hub.commit_of("model", source, revision).commit
+        found = hub.model_files(source, commit, pickles=allow_pickle)
+    except UsageError as error:
+        raise UsageError(hub.no_encoder(name, source, str(error), hint)) from error
+    if not allow_pickle and not any(found.glob("*.safetensors")):
+        raise UsageError(
+            f"The encoder '{name}' has no weights as safetensors on the hub. If they are a pickle there, which can run code "
+            f"of whoever made it, and you trust that, --allow-pickle reads it."
+        )
+    return found
+
+
+def _tokenizer(name: str, directory: Path) -> Any:
+    try:
+        return transformers.AutoTokenizer.from_pretrained(str(directory), trust_remote_code=False)
+    except Exception as error:
+        raise UsageError(_why_not(directory, error)) from error
 
 
 def _check_weights(name: str, backbone: nn.Module, loading: Mapping[str, Any]) -> None:
@@ -168,12 +196,5 @@ def _check_weights(name: str, backbone: nn.Module, loading: Mapping[str, Any]) -
         raise UsageError(f"The encoder '{name}' has weights that are no finite numbers: {', '.join(unfit[:3])}.")
 
 
-def _why_not(name: str, source: str, error: Exception, hint: str) -> str:
-    if is_directory(source):
-        return f"The directory '{source}' holds no encoder that transformers {transformers.__version__} reads: {error}"
-    return (
-        f"The encoder '{name}' is no directory here, and it could not be taken from the hub as '{source}': "
-        f"{str(error).splitlines()[0]} "
-        f"{hint}Ways out: check the name; use --encoder minilm or --encoder DIR; or copy the model on a machine with a "
-        f"network ('hf download {source} --local-dir DIR') and give that directory."
-    )
+def _why_not(directory: Path, error: Exception) -> str:
+    return f"The directory '{directory}' holds no encoder that transformers {transformers.__version__} reads: {error}"

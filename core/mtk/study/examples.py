@@ -7,12 +7,11 @@ from typing import Any
 
 import msgspec
 
-from mtk.data.tasks_toml import read_layout, read_task
+from mtk.data.tasks_toml import read_task
 from mtk.errors import MtkError
 from mtk.files import read_json, standing
-from mtk.host.kinds import Kinds
 from mtk.host.registry import Registry
-from mtk.plan import find_data
+from mtk.plan import layout_of
 from mtk.study.record import RunRecord
 from mtk.training.development import Answers
 
@@ -48,7 +47,7 @@ def texts(run: RunRecord, answers: Mapping[str, Answers]) -> tuple[dict[str, lis
     config, registry = run.config, Registry()
     found: dict[str, list[tuple[str, ...]]] = {}
     try:
-        layout = read_layout(find_data(config.data, registry), Kinds(registry))
+        layout = layout_of(config, registry)
         for task, of_task in answers.items():
             if task not in layout:
                 continue

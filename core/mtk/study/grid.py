@@ -98,7 +98,7 @@ def axes_of(fields: Mapping[str, Any], source: str | None = None) -> dict[str, l
     where = "" if source is None else f"{source}: "
     axes: dict[str, list[Any]] = {}
     for name, given in fields.items():
-        if name not in (*_TYPES, "preset") or name == "versions":
+        if name not in (*_TYPES, "preset") or name in ("versions", "revisions"):
             raise error(f"{where}there is no setting '{name}'. {nearest(name, [*_TYPES, 'preset', 'row'])}")
         for axis, values in _axes(name, given):
             if not values:
@@ -193,7 +193,7 @@ def _axes(name: str, given: Any) -> Iterator[tuple[str, list[Any]]]:
 
 def by_task(name: str) -> bool:
     """Whether a setting has a value for each task."""
-    return any(get_origin(member) is dict for member in get_args(_TYPES.get(name))) and name != "versions"
+    return any(get_origin(member) is dict for member in get_args(_TYPES.get(name))) and name not in ("versions", "revisions")
 
 
 def is_list(name: str) -> bool:

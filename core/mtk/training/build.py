@@ -27,6 +27,7 @@ from mtk.errors import UsageError
 from mtk.events import Plan, PlannedTask, Progress, StageProgress
 from mtk.host.optimizers import decays, is_recordable
 from mtk.host.registry import PACKAGE
+from mtk.model.adapting import adapt
 from mtk.model.encoder import Encoder, load_parts
 from mtk.model.multitask import Model
 from mtk.plan import RunPlan, TaskPlan
@@ -68,7 +69,7 @@ def read_data(plan: RunPlan, prepare: Prepare = lambda stage: None, shared: Shar
     shared, config = shared or Shared(), plan.config
     found = {}
     for name, t in plan.tasks.items():
-        key = (read_task, config.data, name, config.bad_rows, t.limit, config.seed)
+        key = (read_task, config.data, name, t.source.files.revision, config.bad_rows, t.limit, config.seed)
         read = partial(read_task, t.source, bad_rows=config.bad_rows, limit=t.limit, seed=config.seed)
         found[name] = shared.once(key, read)
     return found
@@ -138,7 +139,8 @@ def build_training(
     prepare("tokenizing")
 
     def tokenize(name: str, split: Split) -> TokenizedSplit:
-        reading = (plan.encoder.source, model.head(name).pair_encoding, config.max_length, str(device))
+        of_encoder = (plan.encoder.source, plan.encoder.revision)
+        reading = (*of_encoder, model.head(name).pair_encoding, config.max_length, str(device))
         return shared.once((tokenize.__name__, Same(split), name, *reading), lambda: model.tokenize(name, split))
 
     dev = {name: tokenize(name, d.dev) for name, d in data.items()}
@@ -177,8 +179,11 @@ def _encoder(plan: RunPlan, shared: Shared | None) -> Encoder:
     """As it is to be trained. Raises UsageError where it cannot be had, or cannot be trained so."""
     config = plan.config
     name, source = plan.encoder.name, plan.encoder.source
-    load = partial(load_parts, name, source=source, hint=plan.encoder.hint, allow_pickle=config.allow_pickle)
-    loaded = shared.copy_of((load_parts, source, config.allow_pickle), load) if shared else load()
+    revision, pickles = plan.encoder.revision, config.allow_pickle
+    load = partial(load_parts, name, source=source, revision=revision, hint=plan.encoder.hint, allow_pickle=pickles)
+    loaded = shared.copy_of((load_parts, source, revision, pickles), load) if shared else load()
+    if plan.adapter:
+        adapt(loaded.backbone, plan.adapter, source, revision, config.seed)
     encoder = with_pooling(loaded, plan.pooling, config.seed)
     if encoder.longest is not None and config.max_length > encoder.longest:
         raise UsageError(f"--max-length {config.max_length}: {plan.encoder.name} reads at most {encoder.longest} tokens.")

@@ -1,7 +1,8 @@
 """A model as a directory of safetensors and JSON. Nothing in it is executed when it is read.
 
 model/model.json                tasks, heads, pooling, their options, precision
-model/encoder/                  the encoder as transformers reads it, with its tokenizer
+model/encoder/                  the encoder as transformers reads it, with its tokenizer; an adapter is merged into it
+model/adapter/                  that adapter by itself, where there is one, as peft reads it
 model/pooling.safetensors       what the pooling has learned, where it learns
 model/heads/TASK.safetensors
 model/development.safetensors   what it answered to the development sets, see `development.py`
@@ -32,6 +33,7 @@ from mtk.host.kinds import KindCard, Kinds, card_of
 from mtk.host.part import Part
 from mtk.host.registry import PACKAGE, Registry
 from mtk.host.spec import Spec
+from mtk.model.adapting import is_adapted, save_adapter
 from mtk.model.multitask import Model
 from mtk.task import Column, Task
 from mtk.training.build_model import build_encoder, build_model
@@ -115,6 +117,8 @@ def fill(
     )
     (directory / "heads").mkdir()
     model.encoder.save(directory / "encoder")
+    if is_adapted(model.encoder.backbone):
+        save_adapter(model.encoder.backbone, directory / "adapter")
     if state := model.encoder.pooling.state_dict():
         safetensors.torch.save_file(state, directory / POOLING)
     for task in model.tasks:
