@@ -21,6 +21,7 @@ from mtk_cli import (
     listing,
     new,
     predict,
+    push,
     report,
     run,
     runs,
@@ -97,7 +98,7 @@ def cli() -> None:
 
 OWN = (
     *(run, sweep, runs, compare, report, advise, listing, show, tasks),
-    *(evaluate, predict, serve, export, augment, new, check, doctor),
+    *(evaluate, predict, serve, export, push, augment, new, check, doctor),
 )
 
 for module in OWN:

@@ -67,6 +67,18 @@ def model_files(name: str, commit: str | None, *, pickles: bool = False) -> Path
     return found
 
 
+def licence(kind: RepoKind, name: str, commit: str) -> str | None:
+    """The licence that the card of a repository names, as it was loaded down with a commit; None where that is not known."""
+    import huggingface_hub as hub
+
+    try:
+        card = hub.hf_hub_download(name, "README.md", repo_type=kind, revision=commit, local_files_only=True)
+        found = hub.RepoCard.load(card).data.to_dict().get("license")
+    except Exception:  # of a card that is not there, or is none: what it does not say is not known
+        return None
+    return ", ".join(map(str, found)) if isinstance(found, list) else found and str(found)
+
+
 def no_encoder(name: str, source: str, reason: str, hint: str = "") -> str:
     """What is said where an encoder, as the user calls it, cannot be taken from the hub, where it is `source`; `hint` is a
     sentence for one who mistyped it."""
@@ -102,6 +114,8 @@ def explained(kind: RepoKind, name: str, revision: str | None, error: BaseExcept
             own = link
             break
     status = getattr(getattr(own, "response", None), "status_code", None)
+    if isinstance(own, errors.LocalTokenNotFoundError):
+        return "This needs a token of yours: set HF_TOKEN, or log in with `hf auth login`."
     if isinstance(own, errors.HFValidationError):
         return f"'{name}' is no id of the hub, which is NAME or OWNER/NAME."
     if isinstance(own, errors.RevisionNotFoundError):
