@@ -263,7 +263,7 @@ class _Answering(BaseHTTPRequestHandler):
         if (key, name) in self.server.repositories:
             self._json({**url, "error": "You already created this model repo"}, 409)
             return
-        repository = self.server.repositories[key, name] = Repository(private=bool(asked.get("private")))
+        repository = self.server.repositories[key, name] = Repository(private=_is_private(asked))
         repository.commit({".gitattributes": b"*.safetensors filter=lfs\n"})
         self._json(url)
 
@@ -285,6 +285,11 @@ class _Answering(BaseHTTPRequestHandler):
             headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
             content, status = content[first : last + 1], 206
         self._send(status, content, headers, cut=self.command == "GET" and bool(self.server.cut) and self.server.cut in path)
+
+
+def _is_private(asked: Mapping[str, Any]) -> bool:
+    """As huggingface_hub 2 asks for it, and as 1 did."""
+    return asked.get("visibility") == "private" or bool(asked.get("private"))
 
 
 def _entry(path: str, content: bytes) -> dict[str, Any]:
