@@ -16,7 +16,11 @@ SETTINGS = tomllib.loads((PAGE.parents[1] / "pyproject.toml").read_text(encoding
 CORE, CLI = "mtk", "mtk_cli"
 
 # What lies at the top of the framework is a contract, but for these.
-TOP = {name: name for name in ("pipeline", "plan", "files", "errors")} | {"registration": "host", "locks": "files"}
+TOP = {name: name for name in ("pipeline", "plan", "files", "errors")} | {
+    "registration": "host",
+    "locks": "files",
+    "hub": "files",
+}
 LABELS = {
     "cli": "cli/mtk_cli<br>the terminal",
     "plugins": "plugins/*<br>the parts",

@@ -98,7 +98,10 @@ def said(kind: RepoKind, name: str, revision: str | None = None, error: type[Mtk
     except MtkError:
         raise
     except Exception as problem:
-        if (message := explained(kind, name, revision, problem)) is None:
+        message = explained(kind, name, revision, problem)
+        if message is None and isinstance(problem, OSError) and problem.strerror:  # of the place where things are kept
+            message = f"'{name}' of the hub cannot be kept: {problem.filename or 'the cache'}: {problem.strerror}."
+        if message is None:
             raise
         raise error(message) from problem
 
@@ -109,7 +112,9 @@ def explained(kind: RepoKind, name: str, revision: str | None, error: BaseExcept
 
     noun, endpoint = {"model": "model", "dataset": "data set"}[kind], constants.ENDPOINT
     own = error
-    for link in _chain(error):  # the first cause that says more
+    for link in _chain(error):  # the first cause that says more; a file that is not there is none, libraries look for many
+        if isinstance(link, errors.RemoteEntryNotFoundError) and link is not error:
+            continue
         if isinstance(link, errors.HfHubHTTPError) or _unreachable(link) is not None:
             own = link
             break
@@ -160,7 +165,7 @@ def _unreachable(error: BaseException) -> str | None:
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _line(error: BaseException) -> str:

@@ -30,7 +30,8 @@ def model_card(run: RunRecord, use: str, to: str, title: str) -> str:
     """README.md of a repository; `use` is that of the export, which says how the model is used, and `to` its format. Raises
     DataError for a run that is not finished, or that lacks what a card is made of."""
     if run.config is None or run.plan is None or run.best is None:
-        raise DataError(f"{run.path} has no model to make a card of: {run.problem or 'it was not evaluated yet'}.")
+        lacking = "it was made by a release before 0.2" if run.best else "it was not evaluated yet"
+        raise DataError(f"{run.path} has no card: {run.problem or lacking}.")
     course = course_of(run, run.told(), calibrations(run.development()))
     sources = list(_sources(run.config))
     _, _, use = use.partition("\n")  # its title, in whose place the card has one

@@ -19,6 +19,7 @@ from mtk.host.registry import PACKAGE, Registry
 
 VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
+    "HF_ENDPOINT",
     "HF_HOME",
     "HF_HUB_OFFLINE",
     "MKL_NUM_THREADS",

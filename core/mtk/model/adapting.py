@@ -85,7 +85,7 @@ def base_of(directory: Path) -> tuple[str, str | None] | None:
     except (OSError, msgspec.MsgspecError) as error:
         raise UsageError(f"{directory / CONFIG} is no description of an adapter: {in_words(error)}.") from None
     base, revision = told.get("base_model_name_or_path"), told.get("revision")
-    if not isinstance(base, str) or not base:
+    if not isinstance(base, str) or not base or Path(base) == directory:
         raise UsageError(
             f"The directory '{directory}' holds an adapter that does not say which encoder it is for: name that as "
             f"`base_model_name_or_path` in its {CONFIG}."

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from command_line import invoke
 from exported import TEXTS, answers
 from hub_standin import Hub, led_to, running
-from huggingface_hub import constants
 
 import mtk
-from mtk.export.model_card import model_card
 from mtk.export.publishing import push
 from mtk.model.encoder import load_parts
-from mtk.study.record import read_run
 
 pytest.importorskip("datasets", reason="the extra hub is not installed")
 
@@ -61,28 +56,6 @@ def test_a_second_push_is_a_second_commit_and_a_branch_leaves_the_others(standin
         push(trained, "somebody/moods", private=True)
 
 
-@pytest.mark.parametrize(
-    ("token", "name", "message"),
-    [
-        ("", "somebody/x", "needs a token of yours: set HF_TOKEN, or log in"),
-        ("hf_wrong", "somebody/x", "refuses the token: it is no valid one"),
-        (None, "others/x", r"refuses this with the token .*HTTP 403.*don't have the rights"),
-        (None, "a b/x", "'a b/x' is no id of the hub"),
-    ],
-)
-def test_what_the_hub_refuses_is_said(
-    standin: Hub, trained: Path, monkeypatch: pytest.MonkeyPatch, token: str | None, name: str, message: str
-) -> None:
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", "/nowhere")
-    if token is not None:
-        monkeypatch.setenv("HF_TOKEN", token)
-    result = invoke("push", str(trained), name, "--task", "sst")
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert re.search(message, result.stderr)
-    assert len(result.stderr.splitlines()) == 1
-    assert not standin.repositories
-
-
 def test_a_mistake_asks_nothing_of_the_hub_to_change(standin: Hub, trained: Path, tmp_path: Path) -> None:
     with pytest.raises(mtk.UsageError, match="has no task 'stss'"):
         push(trained, "somebody/x", tasks=["stss"])
@@ -94,48 +67,3 @@ def test_a_mistake_asks_nothing_of_the_hub_to_change(standin: Hub, trained: Path
     standin.down = 503
     with pytest.raises(mtk.UsageError, match=r"is out of order \(HTTP 503\)"):
         push(trained, "somebody/x")
-
-
-def test_the_card_has_what_the_run_measured_and_no_path_of_this_machine(trained: Path) -> None:
-    run = read_run(trained)
-    card = model_card(run, "# A title\n\nHow it is used.", "transformers", "moods")
-    _, front, body = card.split("---\n", 2)
-    told = yaml.safe_load(front)
-    assert (told["library_name"], told["tags"]) == ("transformers", ["multitask", "multitask-toolkit"])
-    assert run.best
-    measured = {
-        (r["dataset"]["name"], m["type"]): m["value"] for r in told["model-index"][0]["results"] for m in r["metrics"]
-    }
-    assert measured["sst, development set", "accuracy"] == round(run.best.metrics["sst"]["accuracy"], 4)
-    headings = re.findall(r"^## (.*)$", body, re.MULTILINE)
-    assert headings == ["Scores", "Data", "Recipe", "Conflict", "Limits", "Licences"]
-    assert body.lstrip().startswith("# moods\n\nHow it is used.\n")
-    (low, high) = re.search(
-        rf"\| sst \| accuracy \| {run.best.metrics['sst']['accuracy']:.4f} \| (\S+) to (\S+) \| 24 \|", body
-    ).groups()  # type: ignore[union-attr]
-    assert float(low) <= run.best.metrics["sst"]["accuracy"] <= float(high)
-    assert "| para | binary | pairs | 48 | 0 | 24 |" in body
-    assert "/tmp" not in card
-    assert str(trained.parent) not in card
-
-
-def test_it_names_what_the_hub_gave_with_its_licence(standin: Hub, trained: Path) -> None:
-    from dataclasses import replace
-
-    import msgspec
-
-    from mtk import hub
-
-    _, commit = standin.add(
-        "model", "org/tiny", {"README.md": b"---\nlicense: apache-2.0\n---\n# x\n", "config.json": b"{}"}
-    )
-    hub.commit_of("model", "org/tiny", None)
-    run = read_run(trained)
-    assert run.config
-    took = {"encoder org/tiny@main": commit, "data org/moods": "1" * 40}
-    run = replace(run, config=msgspec.structs.replace(run.config, revisions=took))
-    card = model_card(run, "# A title\n\nUse.", "onnx", "moods")
-    assert f"[org/tiny](https://hf.co/org/tiny) at `{commit}`, trained for" in card
-    assert "- model org/tiny: apache-2.0\n- data org/moods: its card names none" in card
-    told = yaml.safe_load(card.split("---\n")[1])
-    assert (told["base_model"], told["datasets"]) == ("org/tiny", ["org/moods"])

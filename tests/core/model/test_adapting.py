@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from building import REGISTRY, combiner, encoder, engine, model
+from building import NEEDED, REGISTRY, combiner, encoder, engine, model, read_tasks
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModel, BertConfig, BertForSequenceClassification
@@ -16,6 +16,7 @@ from transformers import AutoModel, BertConfig, BertForSequenceClassification
 import mtk
 from mtk.adapter import ADAPTERS
 from mtk.config import read_config
+from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
 from mtk.host.adapters import read_adapter
 from mtk.model.adapting import adapt, is_adapted, merged
@@ -86,8 +87,6 @@ def test_loras_gradients_are_those_of_each_task_by_itself_in_the_packed_form(
 
 @pytest.mark.parametrize("text", ["sum", "pcgrad", "pcgrad:scope=layer", "gradvac"])
 def test_both_ways_give_the_combiners_gradient(tiny_encoder: Path, tiny_corpus: Path, text: str) -> None:
-    from building import read_tasks
-
     data = read_tasks(tiny_corpus, {"sst": 6, "para": 6, "sts": 6})
     found = []
     for packed in (True, False):
@@ -104,6 +103,22 @@ def test_both_ways_give_the_combiners_gradient(tiny_encoder: Path, tiny_corpus: 
     assert found[0].keys() == found[1].keys() != set()
     for name, gradient in found[0].items():
         torch.testing.assert_close(gradient, found[1][name], atol=1e-5, rtol=1e-3)
+
+
+def test_every_combiner_trains_it_and_nothing_else_of_the_encoder(tiny_encoder: Path, tiny_corpus: Path) -> None:
+    data = read_tasks(tiny_corpus, {"sst": 8, "para": 8, "sts": 8})
+    built = model(adapted(tiny_encoder, "lora"), [d.task for d in data.values()], "linear").eval()
+    tokens = {name: built.tokenize(name, d.train) for name, d in data.items()}
+    parts = {name: [t.batch(range(4)), t.batch(range(4, 8))] for name, t in tokens.items()}
+    names = [c.name for c in REGISTRY.components if c.kind == "combiner"]
+    assert len(names) > 40
+    for name in names:
+        made = Engine(built, combiner(name + NEEDED.get(name, ""), list(data)), packed=True)
+        turn = made.combiner.turns()[0]
+        assert made.backward({task: parts[task] for task in turn}).finite, name
+        of = built.encoder.backbone.named_parameters()
+        assert {n.split(".")[-3] for n, p in of if p.grad is not None} == {"lora_A", "lora_B"}, name
+        made.release()
 
 
 def small(corpus: Path, encoder: Path, **settings: Any) -> dict[str, Any]:

@@ -199,10 +199,10 @@ def test_an_encoder_of_no_numbers_is_refused(tiny_encoder: Path, tmp_path: Path)
         building.encoder(directory)
 
 
-def test_an_adapter_is_no_encoder(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_an_adapter_says_which_encoder_it_is_for(tiny_encoder: Path, tmp_path: Path) -> None:
     directory = shutil.copytree(tiny_encoder, tmp_path / "adapter")
     (directory / "adapter_config.json").write_text("{}")
-    with pytest.raises(mtk.UsageError, match="merge_and_unload"):
+    with pytest.raises(mtk.UsageError, match="does not say which encoder it is for"):
         building.encoder(directory)
 
 

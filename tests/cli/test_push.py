@@ -1,0 +1,45 @@
+"""`mtk push` says in a line what the hub refuses, before anything is exported or made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command_line import invoke
+from hub_standin import Hub, led_to, running
+from huggingface_hub import constants
+
+pytest.importorskip("datasets", reason="the extra hub is not installed")
+
+RUN = Path(__file__).parents[1] / "runs" / "format-3"
+
+
+@pytest.fixture
+def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with running() as found:
+        led_to(found.address, tmp_path / "home", monkeypatch)
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("token", "name", "message"),
+    [
+        ("", "somebody/x", "needs a token of yours: set HF_TOKEN, or log in"),
+        ("hf_wrong", "somebody/x", "refuses the token: it is no valid one"),
+        (None, "others/x", r"refuses this with the token .*HTTP 403.*don't have the rights"),
+        (None, "a b/x", "'a b/x' is no id of the hub"),
+    ],
+)
+def test_what_the_hub_refuses_is_said(
+    standin: Hub, monkeypatch: pytest.MonkeyPatch, token: str | None, name: str, message: str
+) -> None:
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", "/nowhere")
+    if token is not None:
+        monkeypatch.setenv("HF_TOKEN", token)
+    result = invoke("push", str(RUN), name, "--task", "sst")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.search(message, result.stderr)
+    assert len(result.stderr.splitlines()) == 1
+    assert not standin.repositories
