@@ -59,11 +59,15 @@ def model_files(name: str, commit: str | None, *, pickles: bool = False) -> Path
     those. What is in the cache is not loaded down again. Raises UsageError."""
     import huggingface_hub as hub
 
-    with said("model", name, commit), quiet():
+    def loaded(*patterns: str) -> Path:
         # what is in folders is the same for other programs
-        found = Path(hub.snapshot_download(name, revision=commit, allow_patterns=_OF_MODELS, ignore_patterns=["*/*"]))
+        place = hub.snapshot_download(name, revision=commit, allow_patterns=list(patterns), ignore_patterns=["*/*"])
+        return Path(place)
+
+    with said("model", name, commit), quiet():
+        found = loaded(*_OF_MODELS)
         if pickles and not any(found.glob("*.safetensors")):
-            found = Path(hub.snapshot_download(name, revision=commit, allow_patterns=[*_OF_MODELS, _PICKLES]))
+            found = loaded(*_OF_MODELS, _PICKLES)
     return found
 
 

@@ -28,7 +28,6 @@ def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     [
         ("", "somebody/x", "needs a token of yours: set HF_TOKEN, or log in"),
         ("hf_wrong", "somebody/x", "refuses the token: it is no valid one"),
-        (None, "others/x", r"refuses this with the token .*HTTP 403.*don't have the rights"),
         (None, "a b/x", "'a b/x' is no id of the hub"),
     ],
 )
@@ -42,4 +41,11 @@ def test_what_the_hub_refuses_is_said(
     assert (result.exit_code, result.stdout) == (2, "")
     assert re.search(message, result.stderr)
     assert len(result.stderr.splitlines()) == 1
+    assert not standin.repositories
+
+
+def test_a_run_without_a_plan_has_no_card(standin: Hub) -> None:
+    result = invoke("push", str(RUN), "somebody/x", "--task", "sst")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "has no card: it was made by a release before 0.2" in result.stderr
     assert not standin.repositories

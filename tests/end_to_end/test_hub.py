@@ -24,13 +24,16 @@ data = "org/moods"
 text = "sentence"
 label = "mood"
 train = "train"
-dev = "dev"
+dev = "validation"
 """
 
 
 def mtk(*commands: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
     """Several commands, one after the other in one process, as far as the first that fails."""
-    code = "import json, sys; from mtk_cli import cli; [cli(c, standalone_mode=False) for c in json.loads(sys.argv[1])]"
+    code = (
+        "import json, sys; from mtk_cli import cli; "
+        "sys.exit(next(filter(None, (cli(c, standalone_mode=False) for c in json.loads(sys.argv[1]))), 0))"
+    )
     return subprocess.run(
         [sys.executable, "-c", code, json.dumps(commands)],
         capture_output=True,

@@ -29,9 +29,8 @@ NEVER = ("data", "encoder", "listen", "versions", "allow_pickle", "on_nonfinite"
 def model_card(run: RunRecord, use: str, to: str, title: str) -> str:
     """README.md of a repository; `use` is that of the export, which says how the model is used, and `to` its format. Raises
     DataError for a run that is not finished, or that lacks what a card is made of."""
-    if run.config is None or run.plan is None or run.best is None:
-        lacking = "it was made by a release before 0.2" if run.best else "it was not evaluated yet"
-        raise DataError(f"{run.path} has no card: {run.problem or lacking}.")
+    check_card(run)
+    assert run.config
     course = course_of(run, run.told(), calibrations(run.development()))
     sources = list(_sources(run.config))
     _, _, use = use.partition("\n")  # its title, in whose place the card has one
@@ -46,6 +45,13 @@ def model_card(run: RunRecord, use: str, to: str, title: str) -> str:
     }
     text = "\n\n".join(f"## {name}\n\n{content}" if name else content for name, content in sections.items() if content)
     return f"---\n{_metadata(run, sources, to, title)}\n---\n\n# {title}\n\n{text}\n"
+
+
+def check_card(run: RunRecord) -> None:
+    """Whether there is what a card is made of. Raises DataError."""
+    if run.config is None or run.plan is None or run.best is None:
+        lacking = "it was made by a release before 0.2" if run.best else "it was not evaluated yet"
+        raise DataError(f"{run.path} has no card: {run.problem or lacking}.")
 
 
 class _Source:

@@ -10,7 +10,7 @@ from typing import Any
 from mtk import hub
 from mtk.errors import UsageError
 from mtk.export.exporting import Format, export
-from mtk.export.model_card import model_card
+from mtk.export.model_card import check_card, model_card
 from mtk.study.record import read_run
 
 CARD = "README.md"
@@ -32,14 +32,17 @@ def push(
     change before the model is exported. Raises UsageError for what the hub refuses, and DataError for a run without a
     model."""
     from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.utils import validate_repo_id
 
     if to == "sentence-transformers" and len(tasks) != 1:
         raise UsageError("--to sentence-transformers has one task in a repository: name it, --task TASK.")
     record, api = read_run(Path(run)), HfApi()
     with hub.said("model", repository, revision), hub.quiet():
+        validate_repo_id(repository)
         api.whoami()
         if private:
             _check_private(api, repository)
+    check_card(record)
     with TemporaryDirectory() as place:
         directory = Path(place) / "model"
         notes = export(run, to, directory, tasks=tasks)

@@ -69,5 +69,5 @@ def test_it_names_what_the_hub_gave_with_its_licence(standin: Hub, trained: Path
 
 
 def test_a_run_that_recorded_no_plan_has_none() -> None:
-    with pytest.raises(mtk.DataError, match="has no card: it was made by a release before 0.2"):
+    with pytest.raises(mtk.DataError, match=r"has no card: it was made by a release before 0\.2"):
         model_card(replace(read_run(OLD), plan=None), "# A title", "onnx", "x")

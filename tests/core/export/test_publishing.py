@@ -63,6 +63,8 @@ def test_a_mistake_asks_nothing_of_the_hub_to_change(standin: Hub, trained: Path
         push(trained, "somebody/x", to="sentence-transformers")
     with pytest.raises(mtk.DataError, match="is no run"):
         push(tmp_path, "somebody/x")
+    with pytest.raises(mtk.UsageError, match=r"refuses this with the token .*HTTP 403.*don't have the rights"):
+        push(trained, "others/x", tasks=["sst"])
     assert not standin.repositories
     standin.down = 503
     with pytest.raises(mtk.UsageError, match=r"is out of order \(HTTP 503\)"):
