@@ -144,7 +144,8 @@ def explained(kind: RepoKind, name: str, revision: str | None, error: BaseExcept
     if status in (401, 403):
         return f"{endpoint} refuses this with the token that it was given (HTTP {status}): {_line(own)}. Look at HF_TOKEN."
     if (reason := _unreachable(own)) is not None:
-        return f"The {noun} '{name}' cannot be had: {reason}, and no whole copy of it was loaded down before."
+        another = "" if constants.HF_HUB_OFFLINE else " HF_ENDPOINT names another hub."
+        return f"The {noun} '{name}' cannot be had: {reason}, and no whole copy of it was loaded down before.{another}"
     if isinstance(own, errors.HfHubHTTPError):
         return f"{endpoint} did not give the {noun} '{name}': {_line(own)}."
     return None
@@ -162,7 +163,7 @@ def _unreachable(error: BaseException) -> str | None:
     if isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__ is None:
         return f"{constants.ENDPOINT} could not be asked"
     if any(type(error).__module__.partition(".")[0].startswith(library) for library in ("httpx", "httpcore", "requests")):
-        return f"{constants.ENDPOINT} cannot be reached ({_line(error)}); HF_ENDPOINT names another"
+        return f"{constants.ENDPOINT} cannot be reached ({_line(error)})"
     return None
 
 

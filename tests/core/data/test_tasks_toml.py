@@ -153,7 +153,7 @@ def test_what_no_file_system_holds_is_an_error() -> None:
         find_data("x" * 5000, Registry())
 
 
-@pytest.mark.parametrize(("data", "answer"), [("sampel", "Did you mean sample?"), ("/no/where", "Known: sample.")])
+@pytest.mark.parametrize(("data", "answer"), [("sampel", "Did you mean sample?"), ("/no/where", "Known: hub, sample.")])
 def test_what_is_neither_a_directory_nor_a_task_set_is_answered_with_the_nearest(data: str, answer: str) -> None:
     with pytest.raises(UsageError, match=f"--data: {data} does not exist.*{re.escape(answer)}"):
         find_data(data, Registry())
