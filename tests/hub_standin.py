@@ -23,6 +23,9 @@ TOKEN = "hf_" + "a" * 34
 """The one that it knows; another is refused."""
 
 
+_OWN = {".gitattributes": b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"}  # what the hub makes a repository with
+
+
 @dataclass
 class Repository:
     """Commits, each with all of its files, and the branches that lead to them."""
@@ -65,7 +68,7 @@ class Hub(ThreadingHTTPServer):
         if isinstance(files, Path):
             files = {p.relative_to(files).as_posix(): p.read_bytes() for p in files.rglob("*") if p.is_file()}
         repository = self.repositories[kind, name] = Repository(**how)
-        return repository, repository.commit(files)
+        return repository, repository.commit({**_OWN, **files})
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Of a connection that was broken on purpose."""
@@ -264,7 +267,7 @@ class _Answering(BaseHTTPRequestHandler):
             self._json({**url, "error": "You already created this model repo"}, 409)
             return
         repository = self.server.repositories[key, name] = Repository(private=_is_private(asked))
-        repository.commit({".gitattributes": b"*.safetensors filter=lfs\n"})
+        repository.commit(_OWN)
         self._json(url)
 
     def _batch(self, name: str, asked: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ RepoKind = Literal["model", "dataset"]
 
 TIMEOUT = 10  # seconds
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_SMALL = ["README.md", "config.json", "adapter_config.json"]  # by which a cache knows a commit
+_SMALL = [".gitattributes", "README.md", "config.json"]  # files of every repository, by which a cache knows a commit
 _OF_MODELS = ["*.json", "*.safetensors", "*.txt", "*.model", "*.tiktoken", "*.jinja", "bpe.codes"]
 _PICKLES = "pytorch_model*.bin"
 

@@ -106,7 +106,7 @@ class RunPlan:
 def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
     """Find every part that `config` names, and read its options. Raises UsageError for what does not exist or does not fit,
     DataError for a directory of tasks with anything wrong in it."""
-    layout = layout_of(config, registry)
+    layout = read_layout(find_data(config.data, registry), Kinds(registry))
     asked = _read_specs(config, list(layout))
     _check_names(config, asked, registry)
     for source in layout.values():

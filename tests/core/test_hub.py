@@ -13,6 +13,8 @@ from huggingface_hub import constants
 
 import mtk
 from mtk import hub
+from mtk.adapter import Lora
+from mtk.model.adapting import adapt, merged, save_adapter
 from mtk.model.encoder import load_parts
 
 pytest.importorskip("datasets", reason="the extra hub is not installed")
@@ -136,6 +138,23 @@ def test_a_private_one_is_read_with_the_token(standin: Hub, tiny_encoder: Path) 
     _, commit = standin.add("model", "org/private", tiny_encoder, private=True)
     assert hub.commit_of("model", "org/private", None).commit == commit
     assert {*standin.tokens} == {f"Bearer {TOKEN}"}
+
+
+def test_an_adapter_is_merged_into_the_encoder_that_it_names_at_its_commit(
+    standin: Hub, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("peft", reason="the extra peft is not installed")
+    encoder, commit = standin.add("model", NAME, tiny_encoder)
+    backbone = load_parts(NAME, revision=commit).backbone
+    adapt(backbone, Lora(), NAME, commit)
+    for parameter in backbone.parameters():
+        parameter.data += 0.1 * parameter.requires_grad
+    save_adapter(backbone, tmp_path / "adapter")
+    standin.add("model", "org/adapter", tmp_path / "adapter")
+    encoder.commit({"config.json": b"{}"})
+    wanted, found = (dict(b.named_parameters()) for b in (merged(backbone), load_parts("org/adapter").backbone))
+    for key, own in found.items():
+        assert own.allclose(wanted[key]) or key.startswith("pooler.")
 
 
 def test_a_connection_that_breaks_in_a_file_leaves_no_half_of_one(

@@ -144,6 +144,7 @@ def test_a_run_records_the_commit_and_a_repetition_takes_it(
     again = mtk.run(mtk.config.check(config), out=tmp_path / "again", listeners=[plan])
     assert plan.train == 24
     assert again.best == run.best
+    assert read_config(again.out / "config.toml") == config
     assert run.best is not None
     assert evaluate(run.out, device="cpu")["mood"] == pytest.approx(run.best.metrics["mood"], abs=1e-5)
     assert standin.asked == []
@@ -166,6 +167,7 @@ def test_another_commit_than_was_loaded_down_is_not_taken_for_it(
     second = repository.commit({"small/train.parquet": parquet(30, "cat")})
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    assert len(read_tasks(corpus(tmp_path / "x", 'subset = "small"'))["mood"].train) == 24, "the branch as it was then"
     with pytest.raises(mtk.DataError, match=f"its commit {second} was not loaded down before"):
         read_tasks(corpus(tmp_path / "x", 'subset = "small"', f'revision = "{second}"'))
 
