@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path, PurePath
-from typing import Any
 
 from mtk import hub
 from mtk.config import RunConfig
@@ -23,6 +22,7 @@ ALWAYS = (
     "learning_rate",
     "head_learning_rate",
 )  # settings that are told also where they are mtk's own
+_PATH = re.compile(r"(?<![\w./])(?:/[^\s/,:;'\"]+)+/([^\s/,:;'\"]+)")
 NEVER = ("data", "encoder", "listen", "versions", "allow_pickle", "on_nonfinite", "bad_rows")
 
 
@@ -132,7 +132,7 @@ def _data(run: RunRecord, sources: Sequence[_Source]) -> str:
     told = [str(source) for source in sources if source.kind == "dataset"]
     where = ", ".join(told) or f"`{_without_path(run.config.data)}`"
     skipped = [f"{task.name}: {len(task.skipped):,} rows could not be read" for task in run.plan.tasks if task.skipped]
-    notes = [f"- {note}" for task in run.plan.tasks for note in [*(f"{task.name}: {n}" for n in task.notes)]]
+    notes = [f"- {_without_path(note)}" for task in run.plan.tasks for note in task.notes]
     head = ["task", "kind", "of", "training rows", "of them augmented", "development rows"]
     return "\n\n".join([f"From {where}.", _table(head, rows), *skipped, *(["\n".join(notes)] if notes else [])])
 
@@ -151,8 +151,9 @@ def _recipe(run: RunRecord, sources: Sequence[_Source]) -> str:
         f"{name} {run.config.versions[name]}" for name in (PACKAGE, "torch", "transformers") if name in run.config.versions
     ]
     steps = run.result.steps if run.result else run.plan.steps
+    kept = f"; the model after step {run.best.step:,} was kept" if run.best and run.best.step != steps else ""
     made = f"{steps:,} steps with seed {run.config.seed}, in {run.plan.precision}, by {', '.join(versions)}"
-    return f"{encoder}, trained for {made}.\n\n{_table(['setting', 'value'], rows)}"
+    return f"{encoder}, trained for {made}{kept}.\n\n{_table(['setting', 'value'], rows)}"
 
 
 def _conflict(course: Course) -> str:
@@ -190,7 +191,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _without_path(text: Any) -> str:
-    """What is told of a directory: its name. Where it lies on the author's machine is nobody's business."""
-    told = str(text)
-    return PurePath(told).name if Path(told).is_absolute() else told
+def _without_path(text: str) -> str:
+    """A text in which each directory is told by its name. Where it lies on the author's machine is nobody's business."""
+    return _PATH.sub(r"\1", text)

@@ -31,7 +31,11 @@ def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 def test_the_card_has_what_the_run_measured_and_no_path_of_this_machine(trained: Path) -> None:
     run = read_run(trained)
+    assert run.plan
+    from_run = "sst: its head begins anew, for /home/me/runs/first has no such task"
+    run = replace(run, plan=msgspec.structs.replace(run.plan, notes=[from_run]))
     card = model_card(run, "# A title\n\nHow it is used.", "transformers", "moods")
+    assert "- sst: its head begins anew, for first has no such task" in card
     _, front, body = card.split("---\n", 2)
     told = yaml.safe_load(front)
     assert (told["library_name"], told["tags"]) == ("transformers", ["multitask", "multitask-toolkit"])
