@@ -43,6 +43,7 @@ def mtk(*commands: list[str], **variables: str) -> subprocess.CompletedProcess[s
     )
 
 
+@pytest.mark.slow  # two processes that import everything
 def test_data_and_encoder_come_from_it_and_the_model_goes_there(tiny_encoder: Path, tmp_path: Path) -> None:
     (tmp_path / "tasks.toml").write_text(TASKS)
     rows = "".join(
@@ -52,7 +53,7 @@ def test_data_and_encoder_come_from_it_and_the_model_goes_there(tiny_encoder: Pa
     run, again = tmp_path / "run", tmp_path / "again"
     asked = ["run", "--data", str(tmp_path), "--encoder", "org/tiny", "--head", "linear", "--steps", "2", "--quiet"]
     with running() as hub:
-        data, at = hub.add("dataset", "org/moods", {"train.jsonl": rows, "dev.jsonl": rows})
+        data, at = hub.add("dataset", "org/moods", {"train.jsonl": rows, "dev.jsonl": rows}, private=True)
         _, encoder = hub.add("model", "org/tiny", tiny_encoder, private=True)
         variables = environment(hub.address, tmp_path / "home")
         done = mtk([*asked, "--out", str(run)], ["push", str(run), "org/moods-model", "--private"], **variables)
