@@ -12,6 +12,7 @@ repeat, and its median.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import islice
 from statistics import median
 from typing import Any
@@ -66,13 +67,11 @@ def main() -> None:
             name: Engine(load.model(), load.combiner(combiner), packed=load.plain is None)
             for name, combiner in (("packed", "pcgrad"), ("sum", "sum"))
         }
-        model = load.model()
-        work = {name: lambda engine=engine: step_of(engine, steps) for name, engine in engines.items()}
-        work["shared forward"] = lambda model=model: one_forward(model, steps)
+        work = {name: partial(step_of, engine, steps) for name, engine in engines.items()}
+        work["shared forward"] = partial(one_forward, load.model(), steps)
         times = measuring.side_by_side(work, arguments.repeats, load.device)
         found.append({"tasks": count, "seconds": times})
-        for name in work:
-            rows.append([count, name, 1e3 * median(times[name]) / STEPS, measuring.ratio(times, name, "packed")])
+        rows += [[count, name, 1e3 * median(times[name]) / STEPS, measuring.ratio(times, name, "packed")] for name in work]
     printed = measuring.table(["tasks", "step", "ms", "ratio"], rows)
     measuring.finish(printed, {"ways": found}, choose_device(arguments.device), arguments.json)
 
