@@ -1,6 +1,6 @@
 """How every combiner does: the same run with each, at the same number of batches of the same size, one seed.
 
-    python benchmarks/scores.py --data DIR --steps 300 --json FILE
+    python benchmarks/scores.py --data DIR --steps 100 --limit 1600 --json FILE --write docs/methods.md
 
 Everything else is `mtk run`'s default, but that rows which cannot be read are left out. The scores are those at the end, on
 the development sets. FILE is written after every run, and what it holds already is not run again: so it can be interrupted,
@@ -10,6 +10,7 @@ and told to go on. `pivrg` needs the scores of single tasks: `--baseline 0.45/0.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from mtk.engine.device import choose_device
 from mtk.metrics import scores
 
 BATCH = 48
+
+TABLE = re.compile(r"(?<=<!-- scores -->\n).*(?=<!-- end of scores -->)", re.DOTALL)
 
 # Options of those that have some without a default; ONE stands for a number for each task.
 SPECS = {"constant": "weights=ONE", "cosmos": "weights=ONE,lambda_=1", "pbi": "weights=ONE"}
@@ -60,6 +63,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="(0)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these combiners (all)")
     parser.add_argument("--baseline", metavar="SCORES", help="each task's score alone, for pivrg: 0.4/0.8/0.8")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the marks in that page")
     parser.add_argument("--limit", type=int, metavar="N", help="so many rows of each split, to try this out (all)")
     arguments = parser.parse_args()
     registry, device = mtk.Registry(), choose_device(arguments.device)
@@ -75,9 +79,12 @@ def main() -> None:
                 measuring.write(arguments.json, {**settings, "runs": found}, device)
     found.sort(key=lambda run: -run["scores"]["average"])
     rows = [[f"`{run['combiner']}`", *(f"{score:.3f}" for score in run["scores"].values())] for run in found]
-    measuring.finish(
-        measuring.table(["combiner", *found[0]["scores"]], rows), {**settings, "runs": found}, device, arguments.json
-    )
+    printed = measuring.table(["combiner", *found[0]["scores"]], rows)
+    measuring.finish(printed, {**settings, "runs": found}, device, arguments.json)
+    if arguments.write:
+        where = measuring.described(measuring.circumstances(device))
+        text = TABLE.sub(lambda _: f"{printed}\n\n{where}\n", arguments.write.read_text(encoding="utf-8"))
+        arguments.write.write_text(text, encoding="utf-8")
 
 
 def _begun(path: Path | None, settings: dict[str, Any]) -> list[dict[str, Any]]:
