@@ -18,7 +18,7 @@ from rich.text import Text
 
 from mtk.events import Evaluation, Plan, Preparation, Progress, Result
 from mtk.study.cells import Cell
-from mtk.study.sweep import Begun, Failed, Left, Told
+from mtk.study.sweep import Begun, Failed, Left, Lost, Told
 from mtk_cli.escape import visible
 from mtk_cli.output import Screen
 
@@ -82,6 +82,8 @@ class Board:
                     shown.score = told.run.best.average
                 shown.note = "by another process" if told.state == "running" else "was done before"
                 self._line(shown, "is at work in another process" if told.state == "running" else "was done before")
+            case Lost():
+                self._line(shown, "its worker was lost, another one goes on", always=True)
             case Preparation():
                 shown.note = told.stage
             case Plan():

@@ -19,6 +19,7 @@ from mtk_cli.settings import Setting, value
 if TYPE_CHECKING:
     from mtk.study.cells import Cell
     from mtk.study.grid import Row
+    from mtk.study.on_ray import Cluster
 
 FAILED = 1
 
@@ -40,11 +41,25 @@ class Several(click.Option):
         )
 
 
+class On(click.ParamType):
+    """A cluster: `ray`, or the address of one as Ray has it."""
+
+    name = "cluster"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"ray(://.+)?", value):
+            self.fail(f"'{value}' is no cluster: ray, or ray://HOST:PORT, can be given.", param, ctx)
+        return str(value)
+
+
 @click.command("sweep", cls=Sectioned, params=[Several(setting) for setting in SETTINGS])
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE.toml|SWEEP]")
 @click.option("--preset", "presets", metavar="NAME", help="Settings below all others, in place of those that FILE names.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The sweep's directory; runs/FILE unless given.")
 @click.option("--jobs", type=click.IntRange(1, 1024), default=1, metavar="N", help="Run by N processes.")
+@click.option("--on", type=On(), metavar="ray[://HOST:PORT]", help="Run by a Ray cluster, each cell as a task of it.")
+@click.option("--cpus", type=click.IntRange(1), metavar="N", help="CPU cores of each cell, on Ray; 1 unless given.")
+@click.option("--gpus", type=click.FloatRange(0), metavar="X", help="GPUs of each, or a part of one: 1 where there are any.")
 @click.option("--cell", type=click.IntRange(1), metavar="K", help="Run only the Kth, as of a job array.")
 @click.option("--search", type=click.IntRange(1), metavar="N", help="Draw N settings by Optuna in place of the grid.")
 @click.option("--baseline", metavar="ROW", help="The row that the table compares with; the first unless given.")
@@ -55,6 +70,9 @@ def command(
     presets: str | None,
     out: Path | None,
     jobs: int,
+    on: str | None,
+    cpus: int | None,
+    gpus: float | None,
     cell: int | None,
     search: int | None,
     baseline: str | None,
@@ -73,6 +91,10 @@ def command(
 
     if launched.processes() > 1:
         raise UsageError("A sweep's runs are of one process each: start it without torchrun, and with --jobs N.")
+    if on is None and (cpus is not None or gpus is not None):
+        raise UsageError("--cpus and --gpus say what a cell needs of a Ray cluster: give --on ray too.")
+    if on and (jobs > 1 or search):
+        raise UsageError("--on ray has as many cells at work as the cluster has room for: leave out --jobs and --search.")
     over = axes_of({**given(flags), **({"preset": presets.split(",")} if presets else {})})
     goes_on = file is not None and is_sweep(file)
     if goes_on and (over or search or out):
@@ -92,7 +114,13 @@ def command(
     if only_list:
         _list(place, cells)
         return
-    _sweep(place, cells, cell, jobs, baseline, as_json)
+    if on:
+        from mtk.study.on_ray import connected
+
+        with connected(on, cpus or 1, gpus) as cluster:
+            _sweep(place, cells, cell, jobs, baseline, as_json, cluster)
+    else:
+        _sweep(place, cells, cell, jobs, baseline, as_json)
 
 
 def given(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,17 +176,28 @@ def _list(place: Path, cells: list[Cell]) -> None:
     stdout().print(grid)
 
 
-def _sweep(place: Path, cells: list[Cell], cell: int | None, jobs: int, baseline: str | None, as_json: bool) -> None:
+def _sweep(
+    place: Path,
+    cells: list[Cell],
+    cell: int | None,
+    jobs: int,
+    baseline: str | None,
+    as_json: bool,
+    cluster: Cluster | None = None,
+) -> None:
     from mtk.study.jobs import work_in_processes
-    from mtk.study.sweep import open_sweep, work
+    from mtk.study.sweep import open_sweep, precision_on, work
     from mtk_cli.board import Board
     from mtk_cli.output import stdout
 
-    cells, notes = open_sweep(place, cells)
+    lacking = cluster.lacks(cells) if cluster else []
+    cells, notes = open_sweep(place, cells, cluster.precision_on if cluster else precision_on)
     chosen = cells if cell is None else [cells[cell - 1]]
     with Board(stdout(), place, chosen, is_shown=not as_json) as board:
-        board.note(notes)
-        if jobs > 1 and len(chosen) > 1:
+        board.note([*notes, *lacking])
+        if cluster:
+            complete = cluster.work(place, chosen, board.tell)
+        elif jobs > 1 and len(chosen) > 1:
             complete = work_in_processes(place, chosen, board.tell, min(jobs, len(chosen)))
         else:
             complete = work(place, chosen, board.tell)

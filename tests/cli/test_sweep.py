@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 from command_line import invoke, python
 
 from mtk.study.cells import read_plan
+from mtk.study.entries import read_sweep
+from mtk.study.grid import expand, read_rows
 from mtk_cli.sweep import pieces
 
 
@@ -80,6 +86,9 @@ def test_a_cell_that_fails_ends_it_with_1_and_the_others_are_in_the_table(flags:
         (["nowhere.toml"], "nowhere.toml: a sweep cannot be read"),
         (["--combiner", "sum,pcgrad", "--out", "s", "--cell", "3"], "--cell 3: there are 2"),
         (["--combiner", "sum", "--out", "s", "--search", "3", "--jobs", "2"], "leave out --jobs and --cell"),
+        (["--combiner", "sum", "--out", "s", "--on", "slurm"], "'slurm' is no cluster: ray, or ray://HOST:PORT"),
+        (["--combiner", "sum", "--out", "s", "--on", "ray", "--jobs", "2"], "leave out --jobs and --search"),
+        (["--combiner", "sum", "--out", "s", "--cpus", "2"], "give --on ray too"),
         (["--preset", "studdy", "--out", "s"], "there is no preset 'studdy'"),
     ],
 )
@@ -97,3 +106,39 @@ def test_help_and_mistakes_need_no_torch() -> None:
     code = "import sys; from click.testing import CliRunner; from mtk_cli import cli; CliRunner().invoke(cli, sys.argv[1:])"
     found = python(f"import sys; sys.argv[1:] = ['sweep', '--help']; {code}; print('torch' in sys.modules)")
     assert found.stdout.strip() == "False", found.stderr
+
+
+def slurm() -> str:
+    """The job script of docs/studies.md."""
+    page = Path(__file__).parents[2] / "docs" / "studies.md"
+    return (
+        page.read_text(encoding="utf-8").partition("<!-- test: tests/cli/test_sweep.py -->\n```sh\n")[2].partition("```")[0]
+    )
+
+
+def test_the_job_array_has_the_cells_of_the_table() -> None:
+    table = Path(__file__).parents[2] / "experiments" / "table1.toml"
+    (last,) = re.findall(r"--array=1-(\d+)", slurm())
+    assert int(last) == len(expand(read_rows(table)))
+
+
+@pytest.mark.slow
+def test_a_job_array_makes_the_table_of_one_process(flags: list[str], tmp_path: Path) -> None:
+    script, here = tmp_path / "job.sh", tmp_path / "experiments"
+    here.mkdir()
+    (here / "table1.toml").write_text("combiner = ['sum', 'pcgrad']")
+    script.write_text(slurm().replace("--data DIR", shlex.join(flags)))
+    told = {**os.environ, "SLURM_CPUS_PER_TASK": "1"}
+    jobs = [
+        subprocess.Popen(
+            ["bash", script], cwd=tmp_path, env={**told, "SLURM_ARRAY_TASK_ID": cell}, stdout=subprocess.DEVNULL
+        )
+        for cell in ("1", "2")
+    ]
+    assert [job.wait() for job in jobs] == [0, 0]
+    alone = invoke("sweep", "--combiner", "sum,pcgrad", *flags, "--out", str(tmp_path / "alone"))
+    assert alone.exit_code == 0, alone.output
+    made, expected = (read_sweep(out) for out in (tmp_path / "runs" / "table1", tmp_path / "alone"))
+    assert [e.run and e.run.result and e.run.result.best for e in made] == [
+        e.run and e.run.result and e.run.result.best for e in expected
+    ]

@@ -53,15 +53,30 @@ class Failed:
     message: str
 
 
-Told: TypeAlias = Begun | Left | Failed | Preparation | Plan | Progress | Evaluation | Result
+@dataclass(frozen=True)
+class Lost:
+    """A cell whose process is gone; another one goes on with it."""
+
+
+Told: TypeAlias = Begun | Left | Failed | Lost | Preparation | Plan | Progress | Evaluation | Result
 """What is told of a cell, in this order."""
 
 Tell: TypeAlias = Callable[[Cell, Told], object]
 
 
-def open_sweep(directory: Path, cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
+def precision_on(device: str) -> str:
+    """The precision of cells on such a device that leave it open. Raises UsageError for what this machine lacks."""
+    from mtk.engine.device import choose_device, choose_precision
+
+    return choose_precision("auto", choose_device(device))
+
+
+def open_sweep(
+    directory: Path, cells: Sequence[Cell], precision: Callable[[str], str] = precision_on
+) -> tuple[list[Cell], list[str]]:
     """Record a sweep, or compare it with what is recorded, and add the cells that are new: those that were asked for, as
-    they are recorded, and a line for what somebody should know. Two processes may do so at once.
+    they are recorded, and a line for what somebody should know. Two processes may do so at once. `precision` is asked for
+    that of cells on a device that leave it open.
 
     Raises UsageError where a cell of the same name is another run, where a setting does not fit, and for a directory that is
     something else. Nothing is written then."""
@@ -75,7 +90,7 @@ def open_sweep(directory: Path, cells: Sequence[Cell]) -> tuple[list[Cell], list
     lock = _wait_for(directory)
     try:
         known = read_plan(directory).cells if is_sweep(directory) else []
-        cells = _in_one_precision(cells, known)
+        cells = _in_one_precision(cells, known, precision)
         new, notes = _added(directory, known, cells)
         if new or not known:
             plan = SweepPlan([*known, *new])
@@ -208,7 +223,7 @@ def _check_plans(cells: Sequence[Cell]) -> None:
             raise type(error)(f"Row '{cell.row}': {error}") from error
 
 
-def _in_one_precision(cells: Sequence[Cell], known: Sequence[Cell]) -> list[Cell]:
+def _in_one_precision(cells: Sequence[Cell], known: Sequence[Cell], precision: Callable[[str], str]) -> list[Cell]:
     """Cells whose precision is chosen: of those that leave it open, one for all on the same device, whatever process runs
     them and when."""
     chosen = {str(cell.settings["device"]): cell.settings["precision"] for cell in reversed(known)}
@@ -217,16 +232,10 @@ def _in_one_precision(cells: Sequence[Cell], known: Sequence[Cell]) -> list[Cell
         if cell.settings["precision"] == "auto":
             device = str(cell.settings["device"])
             if device not in chosen:
-                chosen[device] = _precision_on(device)
+                chosen[device] = precision(device)
             cell = msgspec.structs.replace(cell, settings={**cell.settings, "precision": chosen[device]})
         found.append(cell)
     return found
-
-
-def _precision_on(device: str) -> str:
-    from mtk.engine.device import choose_device, choose_precision
-
-    return choose_precision("auto", choose_device(device))
 
 
 def _added(directory: Path, known: Sequence[Cell], cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
