@@ -29,6 +29,7 @@ SETTINGS = [
     ),
     Setting(DATA, "bad_rows", "--bad-rows", metavar="error|skip", help="End at an unreadable row, or leave it out."),
     Setting(DATA, "limit", "--limit", metavar="N", help="Take at most N examples of each split."),
+    Setting(DATA, "tokens", "--tokens", metavar="DIR", help="Keep training sets on disk, in DIR: larger than memory."),
     Setting(
         DATA,
         "augment",

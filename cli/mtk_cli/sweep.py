@@ -41,15 +41,11 @@ class Several(click.Option):
         )
 
 
-class On(click.ParamType):
+def _cluster(ctx: click.Context, param: click.Parameter, on: str | None) -> str | None:
     """A cluster: `ray`, or the address of one as Ray has it."""
-
-    name = "cluster"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not re.fullmatch(r"ray(://.+)?", value):
-            self.fail(f"'{value}' is no cluster: ray, or ray://HOST:PORT, can be given.", param, ctx)
-        return str(value)
+    if on is None or re.fullmatch(r"ray(://.+)?", on):
+        return on
+    raise click.BadParameter(f"'{on}' is no cluster: ray, or ray://HOST:PORT, can be given.", ctx, param)
 
 
 @click.command("sweep", cls=Sectioned, params=[Several(setting) for setting in SETTINGS])
@@ -57,7 +53,9 @@ class On(click.ParamType):
 @click.option("--preset", "presets", metavar="NAME", help="Settings below all others, in place of those that FILE names.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The sweep's directory; runs/FILE unless given.")
 @click.option("--jobs", type=click.IntRange(1, 1024), default=1, metavar="N", help="Run by N processes.")
-@click.option("--on", type=On(), metavar="ray[://HOST:PORT]", help="Run by a Ray cluster, each cell as a task of it.")
+@click.option(
+    "--on", callback=_cluster, metavar="ray[://HOST:PORT]", help="Run by a Ray cluster, each cell as a task of it."
+)
 @click.option("--cpus", type=click.IntRange(1), metavar="N", help="CPU cores of each cell, on Ray; 1 unless given.")
 @click.option("--gpus", type=click.FloatRange(0), metavar="X", help="GPUs of each, or a part of one: 1 where there are any.")
 @click.option("--cell", type=click.IntRange(1), metavar="K", help="Run only the Kth, as of a job array.")

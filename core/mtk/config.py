@@ -46,6 +46,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What to do with a row that cannot be read: end, or leave it out and report it."""
     limit: PerTask[Count] = {}
     """At most this many examples of each split, for a quick look."""
+    tokens: str | None = None
+    """A directory in which the training sets' tokens are, or will be, in shards: for data larger than memory."""
 
     encoder: str = "multitask-toolkit/minilm"
     """An encoder by its name, a directory, or a hub id; ID@REVISION for a branch, a tag or a commit of the hub's. A

@@ -128,6 +128,9 @@ def plan_run(config: RunConfig, registry: Registry) -> RunPlan:
     shared = {kind: registry.part(kind, spec) for kind, spec in asked.shared.items()}
     stages = [registry.part("stage", spec) for spec in asked.stages]
     listeners = [registry.part("listener", spec) for spec in asked.listeners]
+    if config.tokens is not None:
+        _check_streamed(config, tasks)
+        config = msgspec.structs.replace(config, tokens=str(Path(config.tokens).resolve()))
     encoder, adapter = find_encoder(config.encoder, registry), read_adapter(config.adapter)
     if config.from_run is not None:
         run = Path(config.from_run).resolve()
@@ -337,6 +340,18 @@ def _check_names(config: RunConfig, asked: _Asked, registry: Registry) -> None:
     encoder = find_encoder(config.encoder, registry)
     if encoder.component is None and not is_directory(encoder.source) and _is_path(encoder.source):
         raise UsageError(f"--encoder: there is no directory {config.encoder}.")
+
+
+def _check_streamed(config: RunConfig, tasks: Mapping[str, TaskPlan]) -> None:
+    """Whether a run needs none of the training rows all at once. Raises UsageError."""
+    without = [
+        ("--augment, which enlarges text", any(t.augmenter for t in tasks.values())),
+        ("--stage, which reads the texts", bool(config.stages)),
+        ("--limit, which draws from all rows", any(t.limit for t in tasks.values())),
+        ("a share of the rows as `dev`: give it a file", any(isinstance(t.source.files.dev, float) for t in tasks.values())),
+    ]
+    if unfit := [what for what, is_asked in without if is_asked]:
+        raise UsageError(f"--tokens leaves training rows on disk, and cannot do with {unfit[0]}.")
 
 
 def _twins(components: Iterable[Component], registry: Registry) -> list[str]:

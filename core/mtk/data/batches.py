@@ -21,6 +21,7 @@ class Place(msgspec.Struct, frozen=True):
     generator: tuple[int, tuple[int, ...], float | None]  # the state of Python's Random at the beginning of the pass
     given: int  # batches of the pass
     used: int = 0  # examples of the next one
+    window: int = 0  # of the pass, where it is made of several (`mtk.data.shards`): then `given` counts in this one
 
 
 class Batches:
@@ -82,12 +83,18 @@ class Batches:
 
     def _begin(self, given: int, used: int = 0) -> None:
         self._generator, self._given, self._used = self._rng.getstate(), given, used
-        order = list(range(len(self._lengths)))
-        self._rng.shuffle(order)
-        self._pass = []
-        for group in pieces(order, GROUP * self._size):
-            self._pass += pieces(sorted(group, key=self._lengths.__getitem__), self._size)
-        self._rng.shuffle(self._pass)
+        self._pass = shuffled(self._lengths, self._size, self._rng)
+
+
+def shuffled(lengths: Sequence[int], batch_size: int, rng: Random) -> list[list[int]]:
+    """The batches of one pass, in random order."""
+    order = list(range(len(lengths)))
+    rng.shuffle(order)
+    found = []
+    for group in pieces(order, GROUP * batch_size):
+        found += pieces(sorted(group, key=lengths.__getitem__), batch_size)
+    rng.shuffle(found)
+    return found
 
 
 def by_length(lengths: Sequence[int], batch_size: int, tokens: int | None = None) -> Iterator[list[int]]:

@@ -57,14 +57,30 @@ def read_split(
     so is what would leave out more than half of the rows, or a label that the file has throughout. Raises DataError.
     """
     paths = [path] if isinstance(path, Path) else list(path)
-    form = (form or FileForm()).over(task.form)
-    needed = [*task.columns_of_text, *(task.columns_of_label if labelled else ()), *([task.group] if task.group else ())]
-    rows = chain.from_iterable(((p, *row) for row in read_rows(p, form, needed)) for p in paths)
+    rows, form = _rows_of(paths, task, labelled, form)
     reading = _Reading(task, form, "all" if labelled else "some")
     for number, (source, line, fields) in enumerate(grouped(rows, task)):
         reading.take(number, f"{source}:{line}", fields)
     source = paths[0] if len(paths) == 1 else paths[0].parent / ", ".join(p.name for p in paths)
     return reading.split(source, bad_rows)
+
+
+def windows_of_split(
+    path: Path, task: Task, *, size: int, bad_rows: BadRows = "error", form: FileForm | None = None
+) -> Iterator[Split]:
+    """The labelled examples of a file as `read_split` reads them, `size` rows at a time, of which no more are held; what is
+    told of rows is told of these alone. Raises DataError."""
+    rows, form = _rows_of([path], task, True, form)
+    yield from _windows(((line, fields) for _, line, fields in rows), path, task, form, size, "all", bad_rows)
+
+
+def _rows_of(
+    paths: Sequence[Path], task: Task, labelled: bool, form: FileForm | None
+) -> tuple[Iterator[tuple[Path, int, Any]], FileForm]:
+    """The rows of files, one after the other, and what the files are like."""
+    form = (form or FileForm()).over(task.form)
+    needed = [*task.columns_of_text, *(task.columns_of_label if labelled else ()), *([task.group] if task.group else ())]
+    return chain.from_iterable(((p, *row) for row in read_rows(p, form, needed)) for p in paths), form
 
 
 def read_texts(source: Path, task: Task, form: FileForm | None = None) -> Split:
@@ -133,16 +149,24 @@ def windows_of_lines(
         raise DataError(f"{source}: this is not {error.encoding}: {error.reason}. {advice}") from None
 
 
-def _windows(rows: Iterable[Row], source: Path, task: Task, form: FileForm, size: int | None) -> Iterator[Split]:
+def _windows(
+    rows: Iterable[Row],
+    source: Path,
+    task: Task,
+    form: FileForm,
+    size: int | None,
+    labels: Literal["all", "none"] = "none",
+    bad_rows: Literal["error", "skip", "predict"] = "predict",
+) -> Iterator[Split]:
     numbered = enumerate(grouped(((source, *row) for row in rows), task))
     before = 0
     while True:
-        reading = _Reading(task, form, "none")
+        reading = _Reading(task, form, labels)
         for number, (_, line, fields) in islice(numbered, size):
             reading.take(number, f"{source}:{line}", fields)
         if before and not reading.rows:
             return
-        yield reading.split(source, "predict", before)
+        yield reading.split(source, bad_rows, before)
         before += reading.rows
         if size is None or reading.rows < size:
             return
@@ -227,7 +251,7 @@ class _Reading:
         if self.skipped and (bad_rows != "skip" or not self.ids or systematic):
             more = f" (and {len(self.skipped) - 1} more)" if len(self.skipped) > 1 else ""
             advice = _ADVICE[bad_rows] if bad_rows != "skip" or not self.ids else ""
-            if before:
+            if before and bad_rows == "predict":
                 advice = f"Mend it or take it out; {before:,} rows above it were predicted, of which --out keeps none."
             said = [f"{self.skipped[0]}{more}.", systematic or self._hint(), "" if systematic else advice]
             raise DataError(" ".join(part for part in said if part))

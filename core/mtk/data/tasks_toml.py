@@ -214,6 +214,11 @@ class TaskSource:
     task: Task
     files: TaskFiles
 
+    def unread(self) -> Split:
+        """The training split without its rows, which stay in their files."""
+        paths = self.files.paths("train")
+        return Split([], tuple([] for _ in self.task.text), None, paths[0])
+
     def read(self, split: SplitName, *, bad_rows: BadRows, seed: int, form: FileForm | None = None) -> Split:
         """One split, as its own files have it, or its part of the training files; `form` comes before what the table says.
         Raises DataError."""
@@ -253,19 +258,24 @@ def check_split(layout: Mapping[str, TaskSource], split: SplitName) -> None:
         raise UsageError(f"--split: no task has a split '{split}'. {nearest(split, known)}")
 
 
-def read_task(source: TaskSource, *, bad_rows: BadRows = "error", limit: int | None = None, seed: int = 0) -> TaskData:
+def read_task(
+    source: TaskSource, *, bad_rows: BadRows = "error", limit: int | None = None, seed: int = 0, streamed: bool = False
+) -> TaskData:
     """A task with its splits, each cut to `limit` examples at random; `bad_rows` is as `read_split` has it, and `seed`
-    decides what is drawn. Raises DataError."""
+    decides what is drawn. `streamed` leaves the training rows where they are. Raises DataError."""
     splits, drawn, task = {}, [], source.task
     for split in source.files.splits:
-        read = source.read(split, bad_rows=bad_rows, seed=seed)
+        stays = streamed and split == "train"
+        read = source.unread() if stays else source.read(split, bad_rows=bad_rows, seed=seed)
         splits[split] = read.sample(limit, Random(f"{seed} {task.name} {split} limit"))
         if len(splits[split]) < len(read):
             drawn.append(f"{limit:,} of {len(read):,} {split}")
     if drawn:
         splits["train"].notes.append(f"{', '.join(drawn)} rows at random, as --limit asks")
     others = [(split, read) for split, read in splits.items() if split != "train"]
-    splits["train"].notes.extend(doubts.between(splits["train"], others, task) + doubts.unbalanced(splits["dev"], task))
+    if not streamed:
+        splits["train"].notes.extend(doubts.between(splits["train"], others, task))
+    splits["train"].notes.extend(doubts.unbalanced(splits["dev"], task))
     further = {split: splits[split] for split in source.files.further}
     if further:
         counts = ", ".join(f"{split} ({len(read):,} rows)" for split, read in further.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import transformers
 from torch import Tensor
 from torch.nn.functional import pad
 
+from mtk.data.batches import Batches
 from mtk.data.split import Label, Split, numbers
 from mtk.data.token_cache import kept
 from mtk.errors import UsageError
@@ -21,7 +23,14 @@ from mtk.head import PairEncoding
 
 FEWEST_KEPT = 500  # texts: fewer are made in some 0.02 s, and every prediction of a few texts would leave a file
 _AT_ONCE = 10_000  # texts, between which what the tokenizer says of them beside their ids is let go
-_LENGTHS, _UNCUT, _WORDS = "row_lengths", "uncut_lengths", "word_starts"  # beside the names of the tokenizer's outputs
+LENGTHS, UNCUT, _WORDS = "row_lengths", "uncut_lengths", "word_starts"  # beside the names of the tokenizer's outputs
+
+ENCODINGS: dict[PairEncoding, tuple[tuple[int, ...], ...]] = {
+    "joint": ((0, 1),),
+    "separate": ((0,), (1,)),
+    "both": ((0,), (1,), (0, 1)),
+}
+"""Which texts of a pair make a sequence, for each that it is read as."""
 
 
 Inputs = dict[str, Tensor]
@@ -73,10 +82,10 @@ class Sequences:
         keep: bool = True,
     ) -> None:
         tokens = tokenize(columns, tokenizer, max_length, words=words, keep=keep)
-        lengths, self.uncut_lengths = tokens.pop(_LENGTHS).long(), tokens.pop(_UNCUT)
+        lengths, self.uncut_lengths = tokens.pop(LENGTHS).long(), tokens.pop(UNCUT)
         self._words = tokens.pop(_WORDS).to(device) if words else None
         self.lengths: list[int] = lengths.tolist()
-        self.unread = _unread(tokens["input_ids"], lengths, tokenizer)
+        self.unread = unread(tokens["input_ids"], lengths, tokenizer)
         self._max_length = max_length
         self._pad = {name: tokenizer.pad_token_id if name == "input_ids" else 0 for name in tokens}
         self._flat = {name: tokens[name].to(device) for name in sorted(tokens)}  # a file does not keep their order
@@ -171,8 +180,10 @@ class TokenizedSplit:
         """How many sequences an example has, on average and rounded up, in one pass of the encoder."""
         return -(-self._rows // max(1, len(self))) * max(self._counts)
 
-    def reads_as(self, other: TokenizedSplit) -> bool:
+    def reads_as(self, other: object) -> bool:
         """Whether the encoder reads the same in both: then one pass of it over the same examples serves both tasks."""
+        if not isinstance(other, TokenizedSplit):
+            return False
         same = (self._candidates, self._counts) == (other._candidates, other._counts)
         return same and all(own.equals(its) for own, its in zip(self.readings, other.readings, strict=True))
 
@@ -181,20 +192,20 @@ class TokenizedSplit:
         was."""
         uncut = torch.cat([reading.uncut_lengths for reading in self.readings])
         count = int((uncut > self.max_length).sum())
-        if not count:
-            return None
-        holding = int(uncut.sort().values[min(len(uncut) - 1, int(0.99 * len(uncut)))])
-        would = f"; --max-length {holding} would hold 99 %" if holding > self.max_length else ""
-        return f"{count:,} of {len(uncut):,} sequences ({count / len(uncut):.2%}) are cut at {self.max_length} tokens{would}"
+        holding = int(uncut.sort().values[min(len(uncut) - 1, int(0.99 * len(uncut)))]) if count else 0
+        return cut_remark(count, len(uncut), self.max_length, holding)
 
     def unread(self) -> str | None:
         """How many sequences have no token that the encoder knows, in a sentence; None if there is none."""
-        count, rows = sum(r.unread for r in self.readings), sum(len(r.lengths) for r in self.readings)
-        return f"{count:,} of {rows:,} sequences have no token that the encoder knows" if count else None
+        return unread_remark(sum(r.unread for r in self.readings), sum(len(r.lengths) for r in self.readings))
 
     def remarks(self) -> list[str]:
         """What the encoder does not get to see."""
         return [remark for remark in (self.cut(), self.unread()) if remark]
+
+    def batches(self, batch_size: int, rng: Random) -> Batches:
+        """Its batches, as lists of the examples' numbers."""
+        return Batches(self.lengths, batch_size, rng)
 
     def batch(self, examples: Sequence[int], multiple: int = 1) -> Batch:
         """The examples of these numbers; each reading as `Sequences.inputs` pads it."""
@@ -253,7 +264,20 @@ def read_alike(splits: Mapping[str, TokenizedSplit]) -> list[list[str]]:
     return groups
 
 
-def _unread(ids: Tensor, lengths: Tensor, tokenizer: Any) -> int:
+def cut_remark(count: int, of: int, max_length: int, holding: int) -> str | None:
+    """That so many sequences are cut; 99 % have at most `holding` tokens. None if there is none."""
+    if not count:
+        return None
+    would = f"; --max-length {holding} would hold 99 %" if holding > max_length else ""
+    return f"{count:,} of {of:,} sequences ({count / of:.2%}) are cut at {max_length} tokens{would}"
+
+
+def unread_remark(count: int, of: int) -> str | None:
+    """That so many sequences say nothing to the encoder; None if there is none."""
+    return f"{count:,} of {of:,} sequences have no token that the encoder knows" if count else None
+
+
+def unread(ids: Tensor, lengths: Tensor, tokenizer: Any) -> int:
     """How many rows hold nothing but special tokens, that of what is unknown among them."""
     special = torch.tensor(sorted({*tokenizer.all_special_ids}), dtype=ids.dtype)
     row = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
@@ -321,13 +345,8 @@ def tokenize(
         def uncut(*chosen: Sequence[str]) -> list[int]:
             return [len(row) for row in tokenizer(*chosen, truncation=False, verbose=False)["input_ids"]]
 
-        return {**tokens, _LENGTHS: lengths, _UNCUT: _uncut_lengths(columns, lengths, max_length, uncut)}
-    backend = tokenizer.backend_tokenizer
-    # What the tokenizer itself does before it encodes. It is part of the backend's content from here on, so that the
-    # content is not that of whatever was tokenized before.
-    backend.enable_truncation(max_length, strategy="longest_first", direction=tokenizer.truncation_side)
-    backend.no_padding()
-    backend.encode_special_tokens = tokenizer.split_special_tokens
+        return {**tokens, LENGTHS: lengths, UNCUT: _uncut_lengths(columns, lengths, max_length, uncut)}
+    backend = _cutting(tokenizer, max_length)
     names = ["input_ids", *(["token_type_ids"] if "token_type_ids" in tokenizer.model_input_names else [])]
 
     def encode() -> dict[str, Tensor]:
@@ -336,6 +355,26 @@ def tokenize(
     if not keep or sum(map(len, columns)) < FEWEST_KEPT:
         return encode()
     return kept(chain(_description(tokenizer, names, len(columns), words), *columns), encode)
+
+
+def _cutting(tokenizer: Any, max_length: int) -> Any:
+    """The Rust part, with what the tokenizer itself does before it encodes. That is part of its content from here on, so
+    that the content is not that of whatever was tokenized before."""
+    backend = tokenizer.backend_tokenizer
+    backend.enable_truncation(max_length, strategy="longest_first", direction=tokenizer.truncation_side)
+    backend.no_padding()
+    backend.encode_special_tokens = tokenizer.split_special_tokens
+    return backend
+
+
+def description(tokenizer: Any, max_length: int) -> Iterator[str]:
+    """All that decides a text's tokens beside the text, of any tokenizer."""
+    if _plain(tokenizer):
+        _cutting(tokenizer, max_length)
+        yield from _description(tokenizer, tokenizer.model_input_names, 0, False)
+    else:
+        yield f"{type(tokenizer).__qualname__}, transformers {transformers.__version__}, {max_length}"
+        yield f"{tokenizer.init_kwargs} {sorted(tokenizer.get_vocab().items())}"
 
 
 def _plain(tokenizer: Any) -> bool:
@@ -370,7 +409,7 @@ def _encode(
     columns: Sequence[Sequence[str]], backend: Any, names: Sequence[str], max_length: int, words: bool
 ) -> dict[str, Tensor]:
     texts = list(zip(*columns, strict=True)) if len(columns) == 2 else columns[0]
-    parts: dict[str, list[Tensor]] = {name: [] for name in [*names, _LENGTHS, *([_WORDS] if words else [])]}
+    parts: dict[str, list[Tensor]] = {name: [] for name in [*names, LENGTHS, *([_WORDS] if words else [])]}
     encode = backend.encode_batch if words else backend.encode_batch_fast  # which leaves out where a token stands
     for start in range(0, len(texts), _AT_ONCE):
         encodings = encode(texts[start : start + _AT_ONCE])
@@ -382,7 +421,7 @@ def _encode(
             rows[_WORDS] = [word_starts(text, encoding.offsets) for text, encoding in found]
         for name, values in rows.items():
             parts[name].append(_flat(values))
-        parts[_LENGTHS].append(torch.tensor([len(row) for row in rows["input_ids"]], dtype=torch.int32))
+        parts[LENGTHS].append(torch.tensor([len(row) for row in rows["input_ids"]], dtype=torch.int32))
     tokens = {name: torch.cat(part) if part else torch.empty(0, dtype=torch.int32) for name, part in parts.items()}
 
     def uncut(*chosen: Sequence[str]) -> list[int]:
@@ -392,7 +431,7 @@ def _encode(
         backend.enable_truncation(**truncation)
         return [len(encoding.ids) for encoding in encodings]
 
-    return {**tokens, _UNCUT: _uncut_lengths(columns, tokens[_LENGTHS], max_length, uncut)}
+    return {**tokens, UNCUT: _uncut_lengths(columns, tokens[LENGTHS], max_length, uncut)}
 
 
 def word_starts(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:

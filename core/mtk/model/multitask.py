@@ -14,6 +14,7 @@ from torch.nn.functional import one_hot
 
 from mtk.calling.failures import broken, call, calling, tensor
 from mtk.data.batches import by_length
+from mtk.data.shards import Tokens
 from mtk.data.split import Split
 from mtk.data.tokens import Batch, TokenizedSplit
 from mtk.errors import NonFiniteError, UsageError, nearest, out_of_memory_explained
@@ -267,7 +268,7 @@ class Model(nn.Module):
             return None
         return EVALUATION_TOKENS * torch.get_num_threads() // read.sequences
 
-    def predicted(self, task: str, tokens: TokenizedSplit, examples: Sequence[int], batch: Batch, logits: Tensor) -> Tensor:
+    def predicted(self, task: str, tokens: Tokens, examples: Sequence[int], batch: Batch, logits: Tensor) -> Tensor:
         """What these logits of a batch of `examples` predict, on the host, as the kind's labels are. Raises UsageError,
         naming the kind, where it fails or gives anything else."""
         kind = self.tasks[task].kind

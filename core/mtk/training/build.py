@@ -13,9 +13,10 @@ import torch
 from mtk.calling.failures import call
 from mtk.combiner import Combiner
 from mtk.data.augmentation import augment_split
+from mtk.data.shards import Shards, Source, Tokens, prepared
 from mtk.data.split import Split, TaskData
-from mtk.data.tasks_toml import read_task
-from mtk.data.tokens import TokenizedSplit, label_tensor
+from mtk.data.tasks_toml import SplitFiles, read_task
+from mtk.data.tokens import TokenizedSplit
 from mtk.engine.adjusted import adjusted
 from mtk.engine.cuda_graphs import choose_recording
 from mtk.engine.device import autocast_of
@@ -25,8 +26,10 @@ from mtk.engine.processes import ALONE, Processes
 from mtk.engine.recomputation import recompute
 from mtk.errors import UsageError
 from mtk.events import Plan, PlannedTask, Progress, StageProgress
+from mtk.file_form import FileForm
 from mtk.host.optimizers import decays, is_recordable
 from mtk.host.registry import PACKAGE
+from mtk.kind import Kind
 from mtk.model.adapting import adapt
 from mtk.model.encoder import Encoder, load_parts
 from mtk.model.multitask import Model
@@ -69,8 +72,9 @@ def read_data(plan: RunPlan, prepare: Prepare = lambda stage: None, shared: Shar
     shared, config = shared or Shared(), plan.config
     found = {}
     for name, t in plan.tasks.items():
-        key = (read_task, config.data, name, t.source.files.revision, config.bad_rows, t.limit, config.seed)
-        read = partial(read_task, t.source, bad_rows=config.bad_rows, limit=t.limit, seed=config.seed)
+        streamed = config.tokens is not None
+        key = (read_task, config.data, name, t.source.files.revision, config.bad_rows, t.limit, config.seed, streamed)
+        read = partial(read_task, t.source, bad_rows=config.bad_rows, limit=t.limit, seed=config.seed, streamed=streamed)
         found[name] = shared.once(key, read)
     return found
 
@@ -134,8 +138,6 @@ def build_training(
     model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length, config.seed).to(device)
     notes = take_parts(model, plan.pooling, heads, Path(config.from_run)) if config.from_run else []
     model.autocast = autocast_of(config.precision)
-    for name, split in training.items():
-        call(plan.tasks[name].task.kind, "fit", labels=label_tensor(split.labels, len(split)).float())
     prepare("tokenizing")
 
     def tokenize(name: str, split: Split) -> TokenizedSplit:
@@ -150,7 +152,15 @@ def build_training(
         for split, read in d.further.items()
         if split.startswith("dev-")
     }
-    train = {name: tokenize(name, split) for name, split in training.items()}
+    train: dict[str, Tokens]
+    if config.tokens is None:
+        train = {name: tokenize(name, split) for name, split in training.items()}
+    else:
+        train = _streamed(plan, model, Path(config.tokens), data, processes)
+    for name, tokens in train.items():
+        kind = plan.tasks[name].task.kind
+        if type(kind).fit is not Kind.fit:
+            call(kind, "fit", labels=tokens.exact_labels.float())
     prepare("a dry run")
     plain = processes.first(lambda: why_plain(encoder, next(iter(train.values())).names))
     engine = Engine(
@@ -173,6 +183,27 @@ def build_training(
     )
     torch.manual_seed(config.seed)  # of dropout, and of a combiner that draws
     return Training(stages, trainer, dev, beside, plain, notes + _without_effect(plan, trainer))
+
+
+def _streamed(
+    plan: RunPlan, model: Model, directory: Path, data: Mapping[str, TaskData], processes: Processes
+) -> dict[str, Tokens]:
+    """Each task's training set in shards, which the first process makes where they are not there; what is to be said of its
+    rows is added to what is said of its data."""
+    found: dict[str, Tokens] = {}
+    for name, t in plan.tasks.items():
+        files = t.source.files
+        form = files.train.form if isinstance(files.train, SplitFiles) else FileForm()
+        source = Source(t.task, files.paths("train"), form, plan.config.bad_rows)
+        encoding = model.head(name).pair_encoding
+        how = (source, model.encoder.tokenizer, encoding, plan.config.max_length)
+        parts = processes.first(partial(prepared, *how, directory))
+        shards = found[name] = Shards(parts, *how, model.device)
+        said = f"{shards.source.name} stays on disk: doubled ids, and rows that are in dev too, were not looked for in it"
+        split = data[name].train
+        split.skipped[:] = shards.skipped
+        split.notes[:] = dict.fromkeys([*split.notes, *shards.notes, said])
+    return found
 
 
 def _encoder(plan: RunPlan, shared: Shared | None) -> Encoder:
@@ -233,7 +264,7 @@ def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str,
                 head=t.head.text,
                 augmenter=t.augmenter.text if t.augmenter else None,
                 batch_size=t.batch_size,
-                train=len(training[name]),
+                train=len(trainer.train[name]),
                 augmented=len(training[name]) - len(data[name].train),
                 dev=len(data[name].dev),
                 test=len(test) if (test := data[name].test) else 0,

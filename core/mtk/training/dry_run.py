@@ -9,7 +9,7 @@ import torch
 
 from mtk.calling.failures import broken, call, calling
 from mtk.combiner import Combiner
-from mtk.data.tokens import TokenizedSplit
+from mtk.data.shards import Tokens
 from mtk.engine.gradients import Engine
 from mtk.errors import UsageError
 from mtk.model.multitask import Model, values, written
@@ -20,7 +20,7 @@ EXAMPLES = 2  # the smallest batch there is, unless a task has one example: a he
 def dry_run(
     model: Model,
     combiner: Combiner,
-    train: Mapping[str, TokenizedSplit],
+    train: Mapping[str, Tokens],
     *,
     packed: bool,
     further: Sequence[Sequence[str]] = (),
@@ -52,7 +52,7 @@ def dry_run(
                 _predict(model, task, tokens)
 
 
-def _predict(model: Model, task: str, tokens: TokenizedSplit) -> None:
+def _predict(model: Model, task: str, tokens: Tokens) -> None:
     """A prediction, and how it is written. Metrics are left to the first evaluation: a run begins without their
     libraries."""
     kind, examples = model.tasks[task].kind, range(min(EXAMPLES, len(tokens)))
@@ -81,7 +81,7 @@ def check_turns(combiner: Combiner, tasks: Collection[str]) -> list[tuple[str, .
     return turns
 
 
-def _step(engine: Engine, train: Mapping[str, TokenizedSplit], tasks: Sequence[str]) -> None:
+def _step(engine: Engine, train: Mapping[str, Tokens], tasks: Sequence[str]) -> None:
     batches = {task: [train[task].batch(range(min(EXAMPLES, len(train[task]))))] for task in tasks}
     outcome = engine.backward(batches)
     engine.check([outcome])

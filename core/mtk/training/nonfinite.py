@@ -11,7 +11,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from mtk.data.tokens import TokenizedSplit
+from mtk.data.shards import Tokens
 from mtk.engine.gradients import Outcome
 from mtk.errors import NonFiniteError
 
@@ -70,7 +70,7 @@ class Skips(msgspec.Struct):
 
 
 def describe(
-    step: int, outcome: Outcome, examples: Mapping[str, Sequence[int]], train: Mapping[str, TokenizedSplit]
+    step: int, outcome: Outcome, examples: Mapping[str, Sequence[int]], train: Mapping[str, Tokens]
 ) -> NonFiniteError:
     """What went wrong in optimizer step `step`: which tasks' loss or gradient, on which rows."""
     losses = dict(zip(outcome.tasks, outcome.losses.tolist(), strict=True))
@@ -92,7 +92,7 @@ def describe(
     )
 
 
-def _rows(task: str, examples: Sequence[int], tokens: TokenizedSplit) -> str:
+def _rows(task: str, examples: Sequence[int], tokens: Tokens) -> str:
     shown = ", ".join(tokens.ids[i] for i in examples[:ROWS_SHOWN])
     more = f" and {len(examples) - ROWS_SHOWN} more" if len(examples) > ROWS_SHOWN else ""
     return f"rows {shown}{more} of task {task} ({tokens.source})"

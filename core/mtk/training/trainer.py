@@ -15,8 +15,9 @@ from torch import Tensor
 
 from mtk.calling.failures import call
 from mtk.config import RunConfig
-from mtk.data.batches import Batches, pieces
-from mtk.data.tokens import Batch, TokenizedSplit
+from mtk.data.batches import pieces
+from mtk.data.shards import Tokens
+from mtk.data.tokens import Batch
 from mtk.engine.cuda_graphs import LENGTHS, RecordedSteps
 from mtk.engine.gradients import Engine, Outcome, Parts, Sizes
 from mtk.errors import out_of_memory_explained
@@ -52,7 +53,7 @@ class Trainer:
     def __init__(
         self,
         engine: Engine,
-        train: Mapping[str, TokenizedSplit],
+        train: Mapping[str, Tokens],
         batch_sizes: Mapping[str, int],
         config: RunConfig,
         recipe: Recipe,
@@ -70,8 +71,7 @@ class Trainer:
         each = {task: size for turn in self.turns for task, size in self.sampling.batch_sizes(turn).items()}
         self._drawn_as = {task: _first_alike(task, train, each) for task in each}
         self.batches = {
-            task: Batches(train[task].lengths, size, Random(f"{config.seed} {self._drawn_as[task]}"))
-            for task, size in each.items()
+            task: train[task].batches(size, Random(f"{config.seed} {self._drawn_as[task]}")) for task, size in each.items()
         }
         self.steps_per_epoch = self._rounds() * len(self.turns)
         self.steps = min(config.epochs * self.steps_per_epoch, config.steps or sys.maxsize)
@@ -243,7 +243,7 @@ class Trainer:
         return progress
 
 
-def _first_alike(task: str, train: Mapping[str, TokenizedSplit], batch_sizes: Mapping[str, int]) -> str:
+def _first_alike(task: str, train: Mapping[str, Tokens], batch_sizes: Mapping[str, int]) -> str:
     """The first task that the encoder reads the same of, in batches of the same size: their examples are drawn together."""
     alike = (t for t, size in batch_sizes.items() if size == batch_sizes[task] and train[t].reads_as(train[task]))
     return next(alike)

@@ -38,11 +38,12 @@ class Weighed(mtk.Kind):
     def fit(self, labels: Tensor) -> None:
         """Balanced is n / (k · n_c) for a class that n_c of the n labels are, as scikit-learn has it; one that never comes
         counts as one that comes once."""
-        counts = labels[~labels.isnan()].long().bincount(minlength=len(self.labels)).float()
         if self.class_weights == "balanced":
+            parts = (part[~part.isnan()].long() for part in labels.split(1 << 20))  # they may be more than memory holds
+            counts = sum(part.bincount(minlength=len(self.labels)) for part in parts).float()
             self._weights = counts.sum() / (len(counts) * counts.clamp_min(1))
         elif self.class_weights is not None:
-            self._weights = counts.new_tensor(self.class_weights)
+            self._weights = labels.new_tensor(self.class_weights)
 
     def _weight(self, logits: Tensor) -> Tensor | None:
         """The weight of each class, beside these logits."""
