@@ -189,10 +189,13 @@ def _sweep(
     from mtk_cli.output import stdout
 
     lacking = cluster.lacks(cells) if cluster else []
+    if not as_json:
+        for line in lacking:
+            stdout().say(line)  # before anything waits for it
     cells, notes = open_sweep(place, cells, cluster.precision_on if cluster else precision_on)
     chosen = cells if cell is None else [cells[cell - 1]]
     with Board(stdout(), place, chosen, is_shown=not as_json) as board:
-        board.note([*notes, *lacking])
+        board.note(notes)
         if cluster:
             complete = cluster.work(place, chosen, board.tell)
         elif jobs > 1 and len(chosen) > 1:

@@ -14,10 +14,12 @@ import multiprocessing
 import os
 import shutil
 import tempfile
+import time
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import cached_property
 from hashlib import sha256
 from itertools import accumulate, chain
@@ -49,7 +51,7 @@ from mtk.data.tokens import (
     unread,
     unread_remark,
 )
-from mtk.errors import DataError, UsageError
+from mtk.errors import DataError, MtkError, UsageError
 from mtk.file_form import FileForm
 from mtk.files import read_json, write_file
 from mtk.head import PairEncoding
@@ -94,30 +96,50 @@ def prepared(
     source: Source, tokenizer: Any, pair_encoding: PairEncoding, max_length: int, directory: Path
 ) -> list[tuple[Path, Made]]:
     """The shards of each of the files, in their order: those that are there, and others made now, by as many processes as
-    there are files and cores. Raises DataError for what cannot be read, UsageError for a kind of task that is not kept so,
-    and while another process makes some."""
+    there are files and cores; while another process makes some, it is waited for. Raises DataError for what cannot be read,
+    MtkError for what cannot be written, and UsageError for a kind of task that is not kept so."""
     if source.task.kind.candidates or source.task.kind.level == "token" or source.task.group:
         raise UsageError(
             f"--tokens keeps tasks with one label for each text or pair, and {source.task.name} is of another form."
         )
-    directory.mkdir(parents=True, exist_ok=True)
-    lock = Lock.take(directory / ".lock")
-    if lock is None:
-        raise UsageError(f"Another process makes tokens in {directory}. Try again when it is through.")
-    try:
-        how = (source, tokenizer, pair_encoding, max_length)
-        places = {path: directory / _digest(path, *how) for path in source.paths}
-        missing = [path for path in source.paths if not (places[path] / _MADE).exists()]
-        if len(missing) == 1:
-            _make(missing[0], places[missing[0]], *how)
-        elif missing:
-            workers = min(len(missing), os.cpu_count() or 1)
-            with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _alone) as pool:
-                for job in [pool.submit(_make, path, places[path], *how) for path in missing]:
+    how = (source, tokenizer, pair_encoding, max_length)
+    places = {path: directory / _digest(path, *how) for path in source.paths}
+    if _missing(places):
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MtkError(f"--tokens {directory}: the directory cannot be made: {error.strerror}.") from None
+        while (lock := Lock.take(directory / ".lock")) is None:
+            time.sleep(1)
+        try:
+            _make_all(_missing(places), how)
+        finally:
+            lock.release()
+    return [(place, read_json(place / _MADE, "what is said of shards", 1 << 28, Made)) for place in places.values()]
+
+
+def _missing(places: Mapping[Path, Path]) -> dict[Path, Path]:
+    return {path: place for path, place in places.items() if not (place / _MADE).exists()}
+
+
+def _make_all(missing: Mapping[Path, Path], how: tuple[Source, Any, PairEncoding, int]) -> None:
+    if len(missing) == 1:
+        ((path, place),) = missing.items()
+        _make(path, place, *how)
+    elif missing:
+        workers = min(len(missing), os.cpu_count() or 1)
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _alone) as pool:
+            jobs = [pool.submit(_make, path, place, *how) for path, place in missing.items()]
+            try:
+                for job in jobs:
                     job.result()
-        return [(place, read_json(place / _MADE, "what is said of shards", 1 << 28, Made)) for place in places.values()]
-    finally:
-        lock.release()
+            except BrokenProcessPool:
+                raise MtkError(
+                    "A process that made tokens was ended, as for want of memory; files that are done stay."
+                ) from None
+            except MtkError:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
 
 def _alone() -> None:
@@ -160,7 +182,10 @@ def _make(path: Path, place: Path, source: Source, tokenizer: Any, pair_encoding
         encoded = [name.encode("utf-8", "surrogatepass") for name in split.ids]
         arrays[_IDS] = np.frombuffer(b"".join(encoded), dtype=np.uint8)
         arrays[_ID_LENGTHS] = _narrow(np.array([len(name) for name in encoded], dtype=np.int64))
-        safetensors.numpy.save_file(arrays, place / _shard(len(rows)))
+        try:
+            safetensors.numpy.save_file(arrays, place / _shard(len(rows)))
+        except (OSError, safetensors.SafetensorError) as error:
+            raise MtkError(f"{place / _shard(len(rows))} cannot be written: {error}.") from None
         rows.append(len(split))
         skipped += split.skipped
         notes |= dict.fromkeys(split.notes)

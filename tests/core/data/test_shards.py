@@ -211,3 +211,9 @@ def test_what_needs_all_rows_at_once_is_refused(
     with pytest.raises(mtk.UsageError, match=f"--tokens leaves training rows on disk, and cannot do with {said}"):
         mtk.run(data=str(tiny_corpus), tokens=str(tmp_path / "t"), out=tmp_path / "run", **settings)
     assert not (tmp_path / "t").exists()
+
+
+def test_a_place_that_is_none_is_told(layout: dict[str, TaskSource], tokenizer: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(mtk.MtkError, match="the directory cannot be made: File exists"):
+        on_disk(layout["para"], tokenizer, "joint", tmp_path / "file")
