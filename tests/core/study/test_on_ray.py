@@ -30,6 +30,7 @@ def ray() -> Iterator[Cluster]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_memory_monitor_refresh_ms", "0")  # else it ends workers where others fill the machine's memory
+        patch.setenv("RAY_worker_niceness", "0")  # 15 unless given, which is not at all where others have all cores
         patch.setenv("RAY_agent_register_timeout_ms", "600000")  # else a node ends where others have the machine's cores
         nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
         nodes.add_node(num_cpus=1)
