@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -105,9 +106,13 @@ def connected(on: str, cpus: int, gpus: float | None) -> Iterator[Cluster]:
         raise UsageError("--on ray needs Ray: pip install 'multitask-toolkit[ray]'.") from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a machine by itself sends nothing to anybody
     try:
-        ray.init(address=on if "://" in on else None, log_to_driver=False, logging_level=logging.ERROR)
+        with warnings.catch_warnings(action="ignore"):  # what they say is in the error
+            ray.init(address=on if "://" in on else None, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # of several kinds: no host, nobody there, another version
-        raise UsageError(f"--on {on}: the cluster cannot be reached: {in_words(error)}") from error
+        raise UsageError(
+            f"--on {on}: the cluster cannot be reached ({in_words(error)}). Is it there, with the same version of Ray? "
+            f"Is this process told its token, if it has one, by RAY_AUTH_MODE=token and RAY_AUTH_TOKEN?"
+        ) from error
     try:
         yield Cluster(ray, cpus, gpus)
     finally:
