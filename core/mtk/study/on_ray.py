@@ -73,16 +73,15 @@ class Cluster:
             for cell in cells
         }
         hearing = _Hearing(ray, inbox, place, by_name, tell)
-        try:
-            with Interruption() as interruption:
+        with Interruption() as interruption:
+            try:
                 hearing.until_done(tasks, interruption.check_here)
-        except KeyboardInterrupt:
-            for reference in tasks:
-                ray.cancel(reference)
-            hearing.is_ending = True
-            with Interruption(is_ending=True):
+            except KeyboardInterrupt:
+                interruption.is_ending = hearing.is_ending = True
+                for reference in tasks:
+                    ray.cancel(reference)
                 hearing.until_done(tasks)
-            return False
+                return False
         return True
 
     def _needs(self, device: str) -> dict[str, Any]:
