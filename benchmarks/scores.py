@@ -67,8 +67,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="so many rows of each split, to try this out (all)")
     arguments = parser.parse_args()
     registry, device = mtk.Registry(), choose_device(arguments.device)
-    settings = {name: getattr(arguments, name) for name in ("data", "encoder", "precision", "steps", "seed", "limit")}
-    settings |= {"batch": BATCH}
+    settings = {name: getattr(arguments, name) for name in ("encoder", "precision", "steps", "seed", "limit", "baseline")}
+    settings |= {"data": Path(arguments.data).name, "batch": BATCH}
     found = _begun(arguments.json, settings)
     tasks = len(measuring.Workload(arguments, registry).data)
     for combiner in specs(registry, tasks, arguments.baseline, arguments.only):
