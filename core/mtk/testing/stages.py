@@ -84,28 +84,18 @@ def inputs_kept(subject: Subject, given: Texts) -> str | None:
 
 def same_seed(subject: Subject, given: Texts) -> str | None:
     """torch's seed decides what is random."""
-    found = []
-    for _ in range(2):
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(given.seed)
-            found.append(step(built(subject), given).item())
+    found = [step(built(subject), given).item() for _ in range(2)]
     return None if found[0] == found[1] else f"a loss of {found[0]:.6g}, then {found[1]:.6g}"
 
 
 def saving(subject: Subject, given: Texts) -> str | None:
     """What safetensors saves of one, and a fresh one loads, is all there is to know: the same loss."""
     stage, fresh = built(subject), built(subject, seed=1)
-    found = []
     for seed in (3, 4):
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            step(stage, given)
+        step(stage, given, seed=seed)
     if stage.state_dict():
         fresh.load_state_dict(load(save({name: value.contiguous() for name, value in stage.state_dict().items()})))
-    for each in (stage, fresh):
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(5)
-            found.append(step(each, given).item())
+    found = [step(each, given, seed=5).item() for each in (stage, fresh)]
     return None if found[0] == found[1] else f"a loss of {found[0]:.6g}, and of a fresh one {found[1]:.6g}"
 
 
@@ -139,10 +129,13 @@ def built(subject: Subject, seed: int = 0) -> Stage:
     return stage.train()
 
 
-def step(stage: Stage, given: Texts, inputs: dict[str, Any] | None = None) -> Tensor:
+def step(stage: Stage, given: Texts, inputs: dict[str, Any] | None = None, seed: int | None = None) -> Tensor:
+    """The loss; what is random in it is drawn from the example's own seed, or another, and from nothing that was before."""
     own = encoder()
     offered = {"inputs": inputs or given.inputs(), "encode": own, "embeddings": _table(own)}
-    found: Tensor = stage(**named(type(stage).forward, offered))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(given.seed if seed is None else seed)
+        found: Tensor = stage(**named(type(stage).forward, offered))
     return found
 
 
