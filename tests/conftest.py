@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from hub_standin import Hub, led_to, running
 from hypothesis import settings
 
 settings.register_profile("mtk", deadline=None)  # a machine that others use too is slow at times
@@ -189,3 +190,13 @@ def _changed(sentence: list[str], count: int, rng: Random) -> list[str]:
     for place in rng.sample(range(len(sentence)), count):
         changed[place] = rng.choice(_CHANGES[place])
     return changed
+
+
+@pytest.fixture
+def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A stand-in for the hub, which this process takes for it; what it loads down is kept for the test alone."""
+    home = tmp_path / "home"
+    home.mkdir()
+    with running() as found:
+        led_to(found.address, home, monkeypatch)
+        yield found

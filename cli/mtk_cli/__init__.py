@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from mtk import MtkError, launched
+from mtk.errors import INTERRUPTED
 from mtk_cli import (
     advise,
     augment,
@@ -31,7 +32,6 @@ from mtk_cli import (
     tasks,
 )
 from mtk_cli.escape import Warnings, say, shortened, visible
-from mtk_cli.launch import INTERRUPTED
 
 if TYPE_CHECKING:
     from mtk.host.component import Component

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from mtk import MtkError
+from mtk.errors import INTERRUPTED, MtkError
 
-INTERRUPTED = 130  # the exit status that a shell expects of a program ended by Ctrl-C
 POLL = 0.1  # seconds
 PATIENCE = 10.0, 30.0  # seconds that the others have to end by themselves, once one has failed; and then after a SIGTERM
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]

@@ -11,9 +11,10 @@ import click
 
 from mtk import UsageError, launched
 from mtk.config import PRESETS, check, layered, read_config
+from mtk.errors import INTERRUPTED
 from mtk_cli.completion import parts, runs
 from mtk_cli.json_output import json_option, print_json
-from mtk_cli.launch import INTERRUPTED, launch
+from mtk_cli.launch import launch
 from mtk_cli.settings import Setting
 
 DATA, MODEL, TRAINING, MACHINE = "Data", "Model", "Training", "Machine"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mtk import UsageError, launched
+from mtk.errors import INTERRUPTED
 from mtk_cli.json_output import json_option, print_json
-from mtk_cli.launch import INTERRUPTED
 from mtk_cli.run import SETTINGS, Sectioned
 from mtk_cli.settings import Setting, value
 

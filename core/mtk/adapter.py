@@ -29,10 +29,7 @@ class Lora:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loha:
-    """A Hadamard product of two products of rank r (Hyeon-Woo et al., "FedPara", 2021)."""
-
-    config: ClassVar = "LoHaConfig"
+class _Product:
     r: Rank = 8
     alpha: Rank = 8
     rank_dropout: Share = 0.0
@@ -41,15 +38,17 @@ class Loha:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lokr:
+class Loha(_Product):
+    """A Hadamard product of two products of rank r (Hyeon-Woo et al., "FedPara", 2021)."""
+
+    config: ClassVar = "LoHaConfig"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lokr(_Product):
     """A Kronecker product, one factor of which is of rank r (Yeh et al., "Navigating Text-To-Image Customization", 2023)."""
 
     config: ClassVar = "LoKrConfig"
-    r: Rank = 8
-    alpha: Rank = 8
-    rank_dropout: Share = 0.0
-    module_dropout: Share = 0.0
-    target_modules: list[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

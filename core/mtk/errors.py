@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
+INTERRUPTED = 130
+"""The exit status that a shell expects of a program that Ctrl-C, or another signal, ended."""
+
 
 class MtkError(Exception):
     """A mistake that one message explains; the command line prints it without a traceback."""

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from command_line import invoke
-from hub_standin import Hub, led_to, running
+from hub_standin import Hub
 from huggingface_hub import constants
 
 pytest.importorskip("datasets", reason="the extra hub is not installed")
 
 RUN = Path(__file__).parents[1] / "runs" / "format-3"
-
-
-@pytest.fixture
-def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with running() as found:
-        led_to(found.address, tmp_path / "home", monkeypatch)
-        yield found
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_standin import TOKEN, Hub, led_to, running
+from hub_standin import TOKEN, Hub, led_to
 from huggingface_hub import constants
 
 import mtk
@@ -20,13 +19,6 @@ from mtk.model.encoder import load_parts
 pytest.importorskip("datasets", reason="the extra hub is not installed")
 
 NAME = "org/tiny"
-
-
-@pytest.fixture
-def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with running() as found:
-        led_to(found.address, tmp_path, monkeypatch)
-        yield found
 
 
 @pytest.fixture

@@ -47,6 +47,8 @@ from mtk.data.tokens import (
     cut_remark,
     description,
     label_tensor,
+    padded,
+    padding,
     tokenize,
     unread,
     unread_remark,
@@ -242,7 +244,7 @@ class Shards:
         rows = [count for made in self._made for count in made.rows]
         self._first = [0, *accumulate(rows)]
         self._readings, self._device = _readings(_columns(source, pair_encoding)), device
-        self._pad = {name: tokenizer.pad_token_id if name == "input_ids" else 0 for name in self.names}
+        self._pad = padding(tokenizer, self.names)
         self._held: OrderedDict[int, Shard] = OrderedDict()
         self.max_length = max_length
         paths = source.paths
@@ -330,9 +332,7 @@ class Shards:
 
     def _reading(self, rows: Sequence[tuple[Shard, int, int]], sequences: int, multiple: int) -> Reading:
         lengths = torch.tensor([int(shard.arrays[f"{column}.{LENGTHS}"][row]) for shard, row, column in rows])
-        longest = int(lengths.max())
-        padded = max(longest, min(-(-longest // multiple) * multiple, self.max_length))
-        mask = torch.arange(padded) < lengths.unsqueeze(1)
+        mask = torch.arange(padded(int(lengths.max()), multiple, self.max_length)) < lengths.unsqueeze(1)
         inputs = {}
         for name in self.names:
             flat = np.concatenate([shard.row(f"{c}.{LENGTHS}", f"{c}.{name}", row) for shard, row, c in rows])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from random import Random
@@ -87,7 +87,7 @@ class Sequences:
         self.lengths: list[int] = lengths.tolist()
         self.unread = unread(tokens["input_ids"], lengths, tokenizer)
         self._max_length = max_length
-        self._pad = {name: tokenizer.pad_token_id if name == "input_ids" else 0 for name in tokens}
+        self._pad = padding(tokenizer, tokens)
         self._flat = {name: tokens[name].to(device) for name in sorted(tokens)}  # a file does not keep their order
         self._lengths = lengths.to(device)
         self._starts = self._lengths.cumsum(0) - self._lengths
@@ -103,8 +103,7 @@ class Sequences:
         return same and all(torch.equal(flat, other._flat[name]) for name, flat in self._flat.items())
 
     def inputs(self, rows: Sequence[int], multiple: int) -> Inputs:
-        """The sequences of these numbers, padded to the longest of them, and on to a `multiple` of tokens where the longest
-        allowed is not reached before."""
+        """The sequences of these numbers, padded as `padded` says."""
         cells, mask = self._cells(rows, multiple)
         inputs = {name: torch.where(mask, flat[cells], self._pad[name]).long() for name, flat in self._flat.items()}
         inputs["attention_mask"] = mask.long()
@@ -121,10 +120,20 @@ class Sequences:
         """Where the tokens of these sequences are in what is flat [sequences, length], and where there are any."""
         index = on_device(rows, self._lengths.device)
         length = max(self.lengths[row] for row in rows)
-        padded = max(length, min(-(-length // multiple) * multiple, self._max_length))
-        positions = torch.arange(padded, device=self._lengths.device)
+        positions = torch.arange(padded(length, multiple, self._max_length), device=self._lengths.device)
         mask = positions < self._lengths[index].unsqueeze(1)
         return torch.where(mask, self._starts[index].unsqueeze(1) + positions, 0), mask
+
+
+def padded(longest: int, multiple: int, max_length: int) -> int:
+    """The tokens that sequences are padded to: those of the longest, and on to a `multiple` where the longest allowed is not
+    reached before."""
+    return max(longest, min(-(-longest // multiple) * multiple, max_length))
+
+
+def padding(tokenizer: Any, names: Iterable[str]) -> dict[str, int]:
+    """What stands where a sequence has no token, in each of what the tokenizer gives."""
+    return {name: tokenizer.pad_token_id if name == "input_ids" else 0 for name in names}
 
 
 class TokenizedSplit:

@@ -14,12 +14,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from mtk.errors import MtkError
+from mtk.errors import INTERRUPTED, MtkError
 from mtk.events import Result
 from mtk.study.cells import Cell
 from mtk.study.sweep import Begun, Failed, Left, Tell, Told, work
 
-INTERRUPTED = 130  # the exit status of a process that a signal ended
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 

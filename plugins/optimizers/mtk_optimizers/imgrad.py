@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
-
 import torch
-from msgspec import Meta
 from torch import Tensor
 
-import mtk
-from mtk_optimizers.cagrad import beside_the_mean, worst_off
+from mtk_optimizers.cagrad import CAGrad, beside_the_mean, worst_off
 from mtk_optimizers.simplex import shortest
 
 LEAST = 1e-8  # that the radius is taken for, of the gradients' length together
 
 
-class IMGrad(mtk.GramianCombiner):
+class IMGrad(CAGrad):
     """Zhou, Liu, Zhao and Gong 2025, "Injecting Imbalance Sensitivity for Multi-Task Learning", IJCAI.
 
     CAGrad's problem with the imbalance in it, which is the cosine of the mean gradient g_0 and MGDA's: the convex
@@ -25,15 +20,6 @@ class IMGrad(mtk.GramianCombiner):
 
     Options: as those of cagrad.
     """
-
-    declares = frozenset({"permutation-equivariant", "scale-equivariant"})
-
-    def __init__(
-        self, tasks: Sequence[str], *, c: Annotated[float, Meta(ge=0)] = 0.5, norm_eps: Annotated[float, Meta(ge=0)] = 1e-4
-    ) -> None:
-        super().__init__(tasks)
-        self.c = c
-        self.norm_eps = norm_eps
 
     def weights(self, gramian: Tensor) -> Tensor:
         exact = gramian.double()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from building import read_tasks
-from hub_standin import Hub, led_to, running
+from hub_standin import Hub
 from huggingface_hub import constants
 
 import mtk
@@ -42,13 +41,6 @@ configs:
   - {split: train, path: other/train.jsonl}
 ---
 """
-
-
-@pytest.fixture
-def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with running() as found:
-        led_to(found.address, tmp_path / "home", monkeypatch)
-        yield found
 
 
 def parquet(rows: int, word: str = "dog", names: tuple[str, ...] = ("bad", "fine", "good")) -> bytes:

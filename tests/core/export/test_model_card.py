@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 import yaml
-from hub_standin import Hub, led_to, running
+from hub_standin import Hub
 
 import mtk
 from mtk import hub
@@ -20,13 +19,6 @@ from mtk.study.record import read_run
 pytest.importorskip("datasets", reason="the extra hub is not installed")
 
 OLD = Path(__file__).parents[2] / "runs" / "format-3"
-
-
-@pytest.fixture
-def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with running() as found:
-        led_to(found.address, tmp_path / "home", monkeypatch)
-        yield found
 
 
 def test_the_card_has_what_the_run_measured_and_no_path_of_this_machine(trained: Path) -> None:

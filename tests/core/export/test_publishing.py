@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from command_line import invoke
 from exported import TEXTS, answers
-from hub_standin import Hub, led_to, running
+from hub_standin import Hub
 
 import mtk
 from mtk.export.publishing import push
 from mtk.model.encoder import load_parts
 
 pytest.importorskip("datasets", reason="the extra hub is not installed")
-
-
-@pytest.fixture
-def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with running() as found:
-        led_to(found.address, tmp_path / "home", monkeypatch)
-        yield found
 
 
 def test_what_is_pushed_comes_back_as_it_was(standin: Hub, trained: Path, tmp_path: Path) -> None:
