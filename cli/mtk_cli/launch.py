@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from mtk.errors import INTERRUPTED, MtkError
+from mtk.errors import INTERRUPTED, SIGNALS, MtkError
 
 POLL = 0.1  # seconds
 PATIENCE = 10.0, 30.0  # seconds that the others have to end by themselves, once one has failed; and then after a SIGTERM
-SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def launch(count: int, arguments: Sequence[str]) -> int:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""What ends a run from outside: Ctrl-C, a scheduler, a terminal that closes."""
+
 INTERRUPTED = 130
-"""The exit status that a shell expects of a program that Ctrl-C, or another signal, ended."""
+"""The exit status that a shell expects of a program that one of them ended."""
 
 
 class MtkError(Exception):

@@ -14,12 +14,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from mtk.errors import INTERRUPTED, MtkError
+from mtk.errors import INTERRUPTED, SIGNALS, MtkError
 from mtk.events import Result
 from mtk.study.cells import Cell
 from mtk.study.sweep import Begun, Failed, Left, Tell, Told, work
-
-_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def work_in_processes(sweep: Path, cells: Sequence[Cell], tell: Tell, jobs: int) -> bool:
@@ -77,7 +75,7 @@ def _hear(processes: dict[Connection, BaseProcess], tell: Tell, interrupted: _Pa
 
 def _work(pipe: Connection, sweep: Path, cells: list[Cell], threads: int) -> None:
     """What a process does."""
-    for number in _SIGNALS:
+    for number in SIGNALS:
         signal.signal(number, _interrupt)  # a run hears them itself, while it trains
     parent = multiprocessing.parent_process()
 
@@ -120,7 +118,7 @@ class _Passed:
 
     def __enter__(self) -> None:
         with suppress(ValueError):  # outside of the main thread, where Python hears none
-            for number in _SIGNALS:
+            for number in SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._hear)
 

@@ -18,8 +18,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from mtk.engine.processes import ALONE, Processes
-
-SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+from mtk.errors import SIGNALS
 
 
 class AtOnce(KeyboardInterrupt):

@@ -9,7 +9,8 @@ import threading
 
 import pytest
 
-from mtk.training.interruption import SIGNALS, AtOnce, Interruption
+from mtk.errors import SIGNALS
+from mtk.training.interruption import AtOnce, Interruption
 
 
 @pytest.mark.parametrize("number", SIGNALS)
