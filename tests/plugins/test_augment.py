@@ -19,6 +19,7 @@ from mtk.host.options import options
 from mtk_augment import wordnet
 from mtk_augment.aeda import MARKS, Aeda
 from mtk_augment.eda import Eda
+from mtk_augment.exchange import Exchange
 from mtk_augment.function_words import FUNCTION_WORDS
 from mtk_augment.join import Join
 from mtk_augment.random_deletion import RandomDeletion
@@ -64,7 +65,7 @@ def no_wordnet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
 
 
 def test_all_are_found_by_their_entry_point() -> None:
-    names = ["synonym-replacement", "random-insertion", "random-swap", "random-deletion", "eda", "aeda", "join"]
+    names = ["synonym-replacement", "random-insertion", "random-swap", "random-deletion", "eda", "aeda", "join", "exchange"]
     assert {f"multitask-toolkit/{name}" for name in names} <= {component.qualified for component in AUGMENTERS}
 
 
@@ -292,6 +293,18 @@ def test_texts_of_one_label_are_joined_column_by_column() -> None:
 
 def test_who_is_alone_with_a_label_stays_as_it_was() -> None:
     assert Join().example(("a",), "1", Random(0), (("a",), ("a",))) == (("a",), "1")
+
+
+# exchange
+
+
+ORDERS = [(("a", "b"), ("b", "a")), (("a",), ("a",)), (("a", "b", "c"), ("a", "b", "c"))]
+
+
+@pytest.mark.parametrize(("texts", "turned"), ORDERS)
+def test_a_pair_is_turned_and_nothing_else(texts: tuple[str, ...], turned: tuple[str, ...]) -> None:
+    changed, label = Exchange().example(texts, "1")
+    assert (tuple(changed), label) == (turned, "1")
 
 
 # WordNet

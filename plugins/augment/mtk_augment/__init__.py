@@ -1,4 +1,4 @@
-"""The augmenters that come with mtk: the four operations of Easy Data Augmentation, their mixture, and two that need no
+"""The augmenters that come with mtk: the four operations of Easy Data Augmentation, their mixture, and three that need no
 WordNet."""
 
 from __future__ import annotations
@@ -23,3 +23,4 @@ def mtk_register(registry: mtk.Registration) -> None:
     registry.augmenter("eda", "mtk_augment.eda:Eda", summary="one of the four at random: Easy Data Augmentation")
     registry.augmenter("aeda", "mtk_augment.aeda:Aeda", summary="punctuation marks come in anywhere")
     registry.augmenter("join", "mtk_augment.join:Join", summary="two examples of one label become a longer one")
+    registry.augmenter("exchange", "mtk_augment.exchange:Exchange", summary="the two texts of a pair change places")
