@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,8 @@ def test_a_job_array_makes_the_table_of_one_process(flags: list[str], tmp_path: 
     here.mkdir()
     (here / "table1.toml").write_text("combiner = ['sum', 'pcgrad']")
     script.write_text(slurm().replace("--data DIR", shlex.join(flags)))
-    told = {**os.environ, "SLURM_CPUS_PER_TASK": "1"}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # as where the environment is activated
+    told = {**os.environ, "SLURM_CPUS_PER_TASK": "1", "PATH": path}
     jobs = [
         subprocess.Popen(
             ["bash", script], cwd=tmp_path, env={**told, "SLURM_ARRAY_TASK_ID": cell}, stdout=subprocess.DEVNULL
