@@ -27,7 +27,7 @@ from torchjd.linalg import QuadprogProjector
 
 TASKS = ("one", "two", "three")
 NAMES = [c.name for c in REGISTRY.components if c.plugin == "torchjd"]
-OWN = ["mgda", "cagrad", "imtl-g", "aligned-mtl", "gradvac"]  # which mtk has on the device, and TorchJD on the host
+OWN = ["mgda", "cagrad", "imtl-g", "aligned-mtl", "gradvac", "dwa"]  # which mtk has on the device, and TorchJD on the host
 REQUIRED = {
     "constant": "constant:weights=1/0.5/0.5",
     "cosmos": "cosmos:weights=1/1/1,lambda_=0.1",
@@ -305,9 +305,11 @@ def test_whatever_torchjd_offers_is_adapted_or_left_out_with_a_reason() -> None:
 def test_the_documentation_has_a_row_for_it(component: Any) -> None:
     """With its contract, and whether it uses the host and has a state."""
     row, *_ = re.findall(rf"^\| `{component.name}` \|.*$", DOCUMENTED, re.MULTILINE)  # the others are in its family's table
-    _, contract, host, *_ = [cell.strip() for cell in row.strip("|").split("|")][1:]
+    _, contract, host, state, _ = [cell.strip() for cell in row.strip("|").split("|")][1:]
     cls = component.load()
     contracts = {mtk.LossCombiner: "losses", mtk.GramianCombiner: "Gramian", mtk.GradientCombiner: "gradients"}
     reads = next(word for base, word in contracts.items() if issubclass(cls, base))
     assert contract == ("halves" if "cross" in inspect.signature(getattr(cls, "weights", cls)).parameters else reads)
     assert host == ("yes" if cls.uses_host else "no")
+    combiner = build(component.name + building.NEEDED.get(component.name, ""))
+    assert state in (["saved", "learned"] if combiner.state_dict() else ["no", "saved"])  # or later

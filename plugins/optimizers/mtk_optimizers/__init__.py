@@ -7,6 +7,7 @@ import mtk
 METHODS = (
     # from losses
     ("scale-invariant", "scale_invariant:ScaleInvariant", "the sum of the losses' logarithms; also known as SI"),
+    ("dwa", "dwa:DWA", "weights from how fast each loss has been falling"),
     ("igb", "igb:IGB", "logarithms of the losses, weighted by how much each may still improve"),
     ("go4align", "go4align:GO4Align", "groups of tasks of similar risk, each with one weight"),
     ("ldc-mtl", "ldc_mtl:LDCMTL", "learned weights that make the losses equal"),

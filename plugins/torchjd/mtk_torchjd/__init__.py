@@ -30,7 +30,6 @@ METHODS = {
     "geometric-mean": ("losses:GeometricMean", "the geometric mean of the losses; also known as GLS"),
     "uw": ("losses:UW", "weights from each task's learned uncertainty"),
     "imtl-l": ("losses:IMTLL", "learned scales that make the losses equally large"),
-    "dwa": ("losses:DWA", "weights from how fast each loss has been falling"),
     "famo": ("losses:FAMO", "weights that let every loss fall at the same rate"),
     "stch": ("losses:STCH", "a smooth maximum of the losses"),
     "cosmos": ("losses:COSMOS", "weighted losses, and a reward for lying along a preference"),

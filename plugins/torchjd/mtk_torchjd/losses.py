@@ -96,30 +96,6 @@ class IMTLL(FromLosses):
         super().__init__(tasks, scalarization.IMTLL(len(tasks)))
 
 
-class DWA(FromLosses):
-    """Liu, Johns and Davison 2019, "End-to-End Multi-Task Learning with Attention", CVPR: dynamic weight average.
-
-    A task whose mean loss fell less from the last but one period to the last than the others' weighs more. A period is
-    the paper's epoch. A saved state does not keep the losses of the past.
-
-    Options: `temperature`, at which the weights are nearly equal if it is high; `period`, in steps.
-    """
-
-    def __init__(self, tasks: Sequence[str], *, temperature: float = 2.0, period: Annotated[int, Meta(ge=1)] = 100) -> None:
-        history = scalarization.DWA(temperature)
-        super().__init__(tasks, history)
-        self._end_period = history.step
-        self._period = period
-        self._steps = 0
-
-    def scalarize(self, losses: Tensor) -> Tensor:
-        if self._steps == self._period:
-            self._end_period()
-            self._steps = 0
-        self._steps += 1
-        return super().scalarize(losses)
-
-
 class FAMO(FromLosses):
     """Liu, Feng, Stone and Liu 2023, "FAMO: Fast Adaptive Multitask Optimization", NeurIPS, algorithm 1.
 

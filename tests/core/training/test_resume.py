@@ -21,6 +21,8 @@ BEST = Evaluation(step=3, epoch=1, metrics={"sst": {"accuracy": 0.5}}, average=0
 
 COMBINERS = [c.qualified + building.NEEDED.get(c.name, "") for c in building.REGISTRY.components if c.kind == "combiner"]
 
+PERIODS = [f"{name}:period=2" for name in ("dwa", "forum", "igb")]  # which are longer than these tests otherwise
+
 
 def trainer(encoder: Path, corpus: Path, combiner: str = "pcgrad", **settings: object) -> Trainer:
     data = building.read_tasks(corpus, {"sst": 40, "para": 24, "sts": 10})
@@ -41,7 +43,7 @@ def epochs(of: Trainer, count: int) -> None:
         of.evaluated = of.step
 
 
-@pytest.mark.parametrize("combiner", [*COMBINERS, "pcgrad:scope=layer", "gradnorm:scope=layer,smoothing=0.5"])
+@pytest.mark.parametrize("combiner", [*COMBINERS, "pcgrad:scope=layer", "gradnorm:scope=layer,smoothing=0.5", *PERIODS])
 def test_another_trainer_goes_on_where_one_was(tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path, combiner: str) -> None:
     """With every combiner, to the last bit, dropout and all."""
     whole, left, taken = (trainer(tiny_encoder, tiny_corpus, combiner, epochs=2, epoch=3) for _ in range(3))
