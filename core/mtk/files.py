@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,7 +44,28 @@ def read_file(path: Path, what: str, most: int) -> bytes:
 
 def read_json(path: Path, what: str, most: int, kind: type[T]) -> T:
     """What `read_file` gives, as the JSON of a `kind` that was saved there. Raises DataError."""
+    return _as_json(read_file(path, what, most), path, kind)
+
+
+def sealed_json(value: object) -> bytes:
+    """A struct as JSON, in the first line of which stands the SHA-256 of the others."""
+    others = msgspec.json.format(msgspec.json.encode(value)).removeprefix(b"{\n")
+    return b'{ "sha256": "%s",\n' % hashlib.sha256(others).hexdigest().encode() + others
+
+
+def read_sealed_json(path: Path, what: str, most: int, kind: type[T]) -> tuple[T, bool]:
+    """What `sealed_json` made of a `kind`, and whether it was sealed, which is for the caller to insist on. Raises
+    DataError."""
     content = read_file(path, what, most)
+    first, _, others = content.partition(b"\n")
+    if not (seal := re.fullmatch(rb'\{ "sha256": "([0-9a-f]{64})",', first)):
+        return _as_json(content, path, kind), False
+    if hashlib.sha256(others).hexdigest().encode() != seal[1]:
+        raise DataError(f"{path} is not what was saved: it was truncated or edited.")
+    return _as_json(b"{" + others, path, kind), True
+
+
+def _as_json(content: bytes, path: Path, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(content, type=kind, dec_hook=_of_type)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:

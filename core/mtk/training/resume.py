@@ -19,7 +19,7 @@ from mtk.data.batches import Place
 from mtk.engine.processes import ALONE, Processes
 from mtk.errors import DataError
 from mtk.events import Evaluation
-from mtk.files import digest, is_as_saved, read_json, standing, write_directory
+from mtk.files import digest, is_as_saved, read_sealed_json, sealed_json, standing, write_directory
 from mtk.training.learned import Movement
 from mtk.training.nonfinite import Skips
 from mtk.training.run_directory import Told
@@ -42,7 +42,7 @@ class StagePlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a run is."""
 
-    format: Literal[2] = 2
+    format: Literal[2, 3] = 3  # which is sealed, and 2 was not
     step: int
     evaluated: int  # steps made at the last evaluation
     examples: int
@@ -128,7 +128,7 @@ def save_state(
             stage=StagePlace(stage.number, stage.step, stage.batches.place) if stage else None,
             checksum=digest(partial / TENSORS),
         )
-        (partial / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(state)))
+        (partial / CARD).write_bytes(sealed_json(state))
 
     write_directory(directory, fill)
 
@@ -149,12 +149,13 @@ def read_state(directory: Path) -> State | None:
     directory = standing(directory)
     if not directory.exists():
         return None
-    state = read_json(directory / CARD, "a checkpoint", LARGEST, State)
-    file = directory / TENSORS
-    if not is_as_saved(file, state.checksum):
-        raise DataError(
-            f"{file} is not what was saved: it was truncated or edited. Remove {directory} to begin the run again."
-        )
+    card, file = directory / CARD, directory / TENSORS
+    state, is_sealed = read_sealed_json(card, "a checkpoint", LARGEST, State)
+    for path, is_whole in ((card, is_sealed or state.format == 2), (file, is_as_saved(file, state.checksum))):
+        if not is_whole:
+            raise DataError(
+                f"{path} is not what was saved: it was truncated or edited. Remove {directory} to begin the run again."
+            )
     return state
 
 
@@ -172,7 +173,7 @@ def restore(trainer: Trainer, directory: Path, state: State, stages: Stages | No
             _restore_rates(stage)
         for task, place in state.places.items():
             trainer.batches[task].go_to(place)
-    except (KeyError, IndexError, RuntimeError, ValueError, TypeError) as error:
+    except (KeyError, IndexError, RuntimeError, ValueError, TypeError, OverflowError) as error:
         raise DataError(f"{directory} does not fit the run that its config.toml describes: {error}") from error
     trainer.step, trainer.evaluated = state.step, state.evaluated
     trainer.examples, trainer.seconds, trainer.skips = state.examples, state.seconds, state.skips

@@ -76,6 +76,22 @@ def test_a_damaged_state_is_refused(tiny_encoder: Path, tiny_corpus: Path, tmp_p
         read_state(tmp_path / "checkpoint")
 
 
+def test_a_number_that_was_changed_is_found_and_what_had_no_seal_is_read(
+    tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path
+) -> None:
+    save_state(trainer(tiny_encoder, tiny_corpus), tmp_path / "checkpoint", None, Told(0, ""), {})
+    card = tmp_path / "checkpoint" / "state.json"
+    first, _, others = card.read_bytes().partition(b"\n")
+    assert b'"examples": 0' in others
+    changed = others.replace(b'"examples": 0', b'"examples": 1')
+    for content in (first + b"\n" + changed, b"{" + others):
+        card.write_bytes(content)
+        with pytest.raises(DataError, match="it was truncated or edited"):
+            read_state(tmp_path / "checkpoint")
+    card.write_bytes(b"{" + others.replace(b'"format": 3', b'"format": 2'))  # as runs of before have it
+    assert read_state(tmp_path / "checkpoint") is not None
+
+
 def test_the_state_of_another_run_is_refused(tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path) -> None:
     save_state(trainer(tiny_encoder, tiny_corpus), tmp_path / "checkpoint", None, Told(0, ""), {})
     state = read_state(tmp_path / "checkpoint")
