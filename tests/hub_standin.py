@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -105,6 +106,31 @@ def led_to(address: str, home: Path, patch: pytest.MonkeyPatch) -> None:
 def environment(address: str, home: Path) -> dict[str, str]:
     """The same for another process."""
     return {"HF_ENDPOINT": address, "HF_HOME": str(home), "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1"}
+
+
+def of_the_study(hub: Hub) -> None:
+    """What `--data hub` asks for, in the layout, the columns and the labels that the hub has; none of its text is here."""
+    import datasets
+
+    sst = "".join(f'{{"text": "a film number {i}", "label": {i % 5}, "label_text": "x"}}\n' for i in range(10)).encode()
+    hub.add("dataset", "SetFit/sst5", {"train.jsonl": sst, "dev.jsonl": sst, "test.jsonl": sst})
+    card, files = "---\nconfigs:\n", {}
+    for subset, columns, label in (
+        ("qqp", ("question1", "question2"), datasets.ClassLabel(names=["not_duplicate", "duplicate"])),
+        ("stsb", ("sentence1", "sentence2"), datasets.Value("float32")),
+    ):
+        card += f"- config_name: {subset}\n  data_files:\n"
+        for split in ("train", "validation", "test"):
+            numbers = range(6)
+            value: list[Any] = [-1] * 6 if split == "test" else [i % 2 if subset == "qqp" else i / 2 for i in numbers]
+            rows = {c: [f"{split} {c} {i}" for i in numbers] for c in columns}
+            features = {**{c: datasets.Value("string") for c in columns}, "label": label, "idx": datasets.Value("int32")}
+            file = io.BytesIO()
+            made = datasets.Dataset.from_dict({**rows, "label": value, "idx": list(numbers)}, datasets.Features(features))
+            made.to_parquet(file)
+            files[f"{subset}/{split}-00000-of-00001.parquet"] = file.getvalue()
+            card += f"  - {{split: {split}, path: {subset}/{split}-*}}\n"
+    hub.add("dataset", "nyu-mll/glue", {"README.md": (card + "---\n").encode(), **files})
 
 
 def _oid(content: bytes) -> str:

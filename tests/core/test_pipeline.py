@@ -137,7 +137,11 @@ dev = "pairs.csv"
 STS = '[sts]\nkind = "regression"\nrange = [0, 5]\ntext = ["a", "b"]\nlabel = "y"\ntrain = "pairs.csv"\ndev = "pairs.csv"'
 OTHER = [
     ('"bad", "fine", "good"', "", r"The data has no task 'sts'"),
-    ('"bad", "fine"', STS, r"Task 'sst' is classification\(2\) in the data, .* trained on classification\(3\)"),
+    (
+        '"bad", "fine"',
+        STS,
+        r"Task 'sst' is classification\(2\) with the labels bad, fine in the data, .* on classification\(3\) with",
+    ),
 ]
 
 
@@ -148,6 +152,17 @@ def test_other_data_has_the_same_tasks(finished: mtk.Result, tmp_path: Path, lab
     (tmp_path / "pairs.csv").write_text("a,b,y\nthe dog,the cat,1\n")
     with pytest.raises(mtk.UsageError, match=message):
         evaluate(finished.out, data=str(tmp_path), device="cpu")
+
+
+def test_labels_may_be_the_same_numbers(finished: mtk.Result, tmp_path: Path) -> None:
+    """As the course has them, 0.0 and 1.0."""
+    labels = CORPUS.format(kind="classification", labels='"bad", "fine", "good"', more=STS)
+    (tmp_path / "tasks.toml").write_text(
+        labels.replace('"binary"', '"binary"\nlabels = ["0.0", "1.0"]\nclass_weights = "balanced"')
+    )
+    (tmp_path / "sst.csv").write_text("sentence,mood\nthe dog is sad,bad\nthe dog is warm,good\n")
+    (tmp_path / "pairs.csv").write_text("a,b,y\nthe dog,the cat,1\nthe dog,the dog,0\n")
+    assert evaluate(finished.out, data=str(tmp_path), device="cpu")
 
 
 def test_a_split_without_labels_cannot_be_evaluated(finished: mtk.Result) -> None:

@@ -10,6 +10,7 @@ from mtk.data.split import Split
 from mtk.data.tasks_toml import SplitName, TaskSource
 from mtk.errors import DataError, UsageError, nearest
 from mtk.file_form import FileForm
+from mtk.kind import Kind
 from mtk.model.multitask import Model
 from mtk.task import Task
 
@@ -56,13 +57,26 @@ def _compare(task: Task, layout: Mapping[str, TaskSource]) -> None:
     if task.name not in layout:
         raise UsageError(f"The data has no task '{task.name}'. {nearest(task.name, layout)}")
     other = layout[task.name].task
-    if other.kind != task.kind:
-        raise UsageError(f"Task '{task.name}' is {other.kind} in the data, and the model was trained on {task.kind}.")
+    if not _reads_alike(other.kind, task.kind):
+        raise UsageError(f"Task '{task.name}' is {_kind(other)} in the data, and the model was trained on {_kind(task)}.")
     if other.pair != task.pair:
         raise UsageError(
             f"Task '{task.name}' is of {_texts(other)} in the data, and the model was trained on {_texts(task)}. Name "
             f"as many columns in its `text`."
         )
+
+
+def _reads_alike(one: Kind, other: Kind) -> bool:
+    """Whether a label means the same in both; 0 is 0.0. How training weighs them is no matter."""
+    try:
+        numbers = [one.number_of(label) for label in other.labels]
+    except ValueError:
+        return False
+    return type(one) is type(other) and one.range == other.range and numbers == list(range(len(one.labels)))
+
+
+def _kind(task: Task) -> str:
+    return f"{task.kind} with the labels {', '.join(task.kind.labels[:5])}" if task.kind.labels else str(task.kind)
 
 
 def _texts(task: Task) -> str:

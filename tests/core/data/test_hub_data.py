@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from building import read_tasks
-from hub_standin import Hub
+from hub_standin import Hub, of_the_study
 from huggingface_hub import constants
 
 import mtk
@@ -179,26 +179,7 @@ def test_a_connection_that_breaks_is_one_message_and_no_half_of_the_data(
 
 
 def test_the_studys_tasks_are_read_as_the_hub_has_them(standin: Hub, tmp_path: Path) -> None:
-    """In the layout, the columns and the labels that they have there; none of their text is here."""
-    sst = "".join(f'{{"text": "a film number {i}", "label": {i % 5}, "label_text": "x"}}\n' for i in range(10)).encode()
-    standin.add("dataset", "SetFit/sst5", {"train.jsonl": sst, "dev.jsonl": sst, "test.jsonl": sst})
-    card, files = "---\nconfigs:\n", {}
-    for subset, columns, label in (
-        ("qqp", ("question1", "question2"), datasets.ClassLabel(names=["not_duplicate", "duplicate"])),
-        ("stsb", ("sentence1", "sentence2"), datasets.Value("float32")),
-    ):
-        card += f"- config_name: {subset}\n  data_files:\n"
-        for split in ("train", "validation", "test"):
-            numbers = range(6)
-            value: list[Any] = [-1] * 6 if split == "test" else [i % 2 if subset == "qqp" else i / 2 for i in numbers]
-            rows = {c: [f"{split} {c} {i}" for i in numbers] for c in columns}
-            features = {**{c: datasets.Value("string") for c in columns}, "label": label, "idx": datasets.Value("int32")}
-            file = io.BytesIO()
-            made = datasets.Dataset.from_dict({**rows, "label": value, "idx": list(numbers)}, datasets.Features(features))
-            made.to_parquet(file)
-            files[f"{subset}/{split}-00000-of-00001.parquet"] = file.getvalue()
-            card += f"  - {{split: {split}, path: {subset}/{split}-*}}\n"
-    standin.add("dataset", "nyu-mll/glue", {"README.md": (card + "---\n").encode(), **files})
+    of_the_study(standin)
     from mtk.host.registry import Registry
     from mtk.plan import find_data
 

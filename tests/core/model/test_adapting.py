@@ -106,6 +106,7 @@ def test_both_ways_give_the_combiners_gradient(tiny_encoder: Path, tiny_corpus: 
 
 
 def test_every_combiner_trains_it_and_nothing_else_of_the_encoder(tiny_encoder: Path, tiny_corpus: Path) -> None:
+    pytest.importorskip("torchjd", reason="the extra torchjd is not installed")
     data = read_tasks(tiny_corpus, {"sst": 8, "para": 8, "sts": 8})
     built = model(adapted(tiny_encoder, "lora"), [d.task for d in data.values()], "linear").eval()
     tokens = {name: built.tokenize(name, d.train) for name, d in data.items()}
