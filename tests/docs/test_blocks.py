@@ -11,7 +11,7 @@ In the comment before a block stands what is otherwise:
     test: PATH          the block is run there
     no test: WHY        nothing runs it; it is counted among the tests that are skipped
     in: DIRECTORY       where it is run
-    prints: COMMAND     how what the command prints begins, but for figures; … is any text
+    prints: COMMAND     how what the command prints begins, but for figures; a line … is any
 
 What looks like a command of mtk, in blocks that are not run, in a line or in a table, has flags that there are.
 
@@ -226,7 +226,7 @@ def run(block: Block, request: pytest.FixtureRequest) -> None:
     page = reader.place(block.page)
     place = page / block.said if block.mark == "in" else page
     if block.mark == "prints":
-        wanted = block.source.replace("…", "...").rstrip() + "..."
+        wanted = block.source.replace("\n…\n", "\n...").rstrip() + "..."
         wanted, printed = (FIGURES.sub("0", text) for text in (wanted, reader.run(block.said, place)))
         assert OutputChecker().check_output(wanted, printed, ELLIPSIS | NORMALIZE_WHITESPACE), printed
     elif block.language == "toml":

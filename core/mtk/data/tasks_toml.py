@@ -143,7 +143,7 @@ class TaskFiles(FileForm, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def explained(self, error: DataError) -> DataError:
         """A mistake in a file, with what the files were taken for."""
-        if self.layout is None:
+        if self.layout is None or (self.root / "tasks.toml").exists():  # which includes the layout
             return error
         return DataError(
             f"{error} {self.root} has no tasks.toml, so its files were taken for those of {self.layout}; if they are "

@@ -215,6 +215,16 @@ def test_a_task_of_the_cs224n_layout_needs_both_files(tmp_path: Path, there: str
         read_tasks(tmp_path)
 
 
+def test_of_a_layout_that_is_included_nobody_says_it_was_guessed(tmp_path: Path) -> None:
+    (tmp_path / "sts-train.csv").write_text("id\tsentence1\tsentence2\tsimilarity\n0\ta\tb\t1\n")
+    for toml, told in ((None, "has no tasks.toml"), ('include = "cs224n"', "sts-dev.csv")):
+        if toml:
+            (tmp_path / "tasks.toml").write_text(toml)
+        with pytest.raises(DataError, match=told) as raised:
+            read_tasks(tmp_path)
+    assert "has no tasks.toml" not in str(raised.value)
+
+
 @needs_cs224n
 def test_the_cs224n_data_has_two_broken_rows() -> None:
     with pytest.raises(DataError, match=r"quora-dev\.csv:2577: 'is_duplicate' is empty \(and 1 more\)"):
