@@ -27,7 +27,10 @@ def command(run: Path, to: Any, out: Path, tasks: tuple[str, ...], int8: bool) -
     onnxruntime.
     """
     from mtk.export.exporting import export
+    from mtk_cli.console import Rows
 
-    for note in export(run, to, out, tasks=tasks, int8=int8):
+    with Rows("measuring what 8 bits cost" if int8 else "writing") as rows:
+        notes = export(run, to, out, tasks=tasks, int8=int8, progress=rows.done)
+    for note in notes:
         say(note, err=True)
     say(f"{out}: for {to}; its README.md says how it is used")

@@ -15,11 +15,21 @@ from mtk.training.checkpoint import load
 
 Format = Literal["transformers", "sentence-transformers", "onnx"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+NEEDS = {"onnx": to_onnx.check_extra, "sentence-transformers": to_sentence_transformers.check_extra}
 
 
-def export(run: str | Path, to: Format, out: str | Path, *, tasks: Sequence[str] = (), int8: bool = False) -> list[str]:
+def export(
+    run: str | Path,
+    to: Format,
+    out: str | Path,
+    *,
+    tasks: Sequence[str] = (),
+    int8: bool = False,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> list[str]:
     """Write the model of a run, with the heads of these tasks or of all that the format holds, to a new directory `out`.
-    What is to be said of it, a line each: the tasks that were left out, and what 8 bits cost.
+    What is to be said of it, a line each: the tasks that were left out, and what 8 bits cost; while that is measured,
+    `progress` is told how many rows are done, and of how many.
 
     Raises UsageError for a task that is asked for and cannot be had, and where none can."""
     out = Path(out)
@@ -27,6 +37,8 @@ def export(run: str | Path, to: Format, out: str | Path, *, tasks: Sequence[str]
         raise UsageError(f"--out {out} exists already. Delete it, or write to another directory.")
     if int8 and to != "onnx":
         raise UsageError(f"--int8 goes with --to onnx, and not with {to}.")
+    if to in NEEDS:  # which takes no model to see
+        NEEDS[to]()
     model = load(run, device="cpu", precision="fp32")
     for task in tasks:
         if task not in model.tasks:
@@ -38,12 +50,11 @@ def export(run: str | Path, to: Format, out: str | Path, *, tasks: Sequence[str]
     if to == "onnx":
         write = partial(to_onnx.fill, model, chosen, int8=int8)
     write_directory(out, write)
-    return int8_loss.measure(run, out) if int8 else []
+    return int8_loss.measure(run, out, progress) if int8 else []
 
 
 def _one_by_one(model: Model, tasks: Sequence[str], out: Path, is_asked: bool) -> list[str]:
     """A directory for each task; `out` itself for a single one that was asked for."""
-    to_sentence_transformers.check_extra()
     notes, written = [], 0
     for task in tasks:
         place = out if is_asked and len(tasks) == 1 else out / task

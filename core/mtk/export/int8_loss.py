@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from mtk.config import check, read_config
@@ -17,9 +20,12 @@ from mtk.training.evaluation import evaluate_splits
 from mtk.training.scored import read_scored
 
 
-def measure(run: str | Path, directory: Path) -> list[str]:
+def measure(
+    run: str | Path, directory: Path, progress: Callable[[int, int], object] = lambda done, total: None
+) -> list[str]:
     """Evaluate both encoders in an export on the development set of the run's data, write what was found to its README, and
-    give it as lines. Where the data cannot be read any more that is said instead."""
+    give it as lines. Where the data cannot be read any more that is said instead. `progress` is told how many rows are done,
+    and of how many."""
     model = _loaded(run)
     config = check(read_config(Path(run) / "config.toml"))
     registry = Registry()
@@ -30,8 +36,16 @@ def measure(run: str | Path, directory: Path) -> list[str]:
         lines = [f"what int8 costs was not measured, since the run's data cannot be read: {error}"]
     else:
         tokens = {name: model.tokenize(name, split) for name, split in splits.items()}
-        full, small = (evaluate_splits(on_onnx(_loaded(run), directory / file), tokens).metrics for file in (ENCODER, INT8))
-        rows = sum(map(len, tokens.values()))
+        rows, done = sum(map(len, tokens.values())), Counter[tuple[str, str]]()
+
+        def progressed(file: str, task: str, count: int) -> None:
+            done[file, task] = count
+            progress(done.total(), 2 * rows)
+
+        full, small = (
+            evaluate_splits(on_onnx(_loaded(run), directory / file), tokens, partial(progressed, file)).metrics
+            for file in (ENCODER, INT8)
+        )
         lines = [f"int8 on {rows:,} rows of dev: average {average(small):.4f}, and {average(full):.4f} in fp32"]
         lines += [
             f"{task}: {metric} {small[task][metric]:.4f} in int8, {value:.4f} in fp32"

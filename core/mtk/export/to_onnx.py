@@ -52,8 +52,7 @@ class States(nn.Module):
 
 def fill(model: Model, tasks: Sequence[str], directory: Path, *, int8: bool = False) -> None:
     """Write the model with the heads of `tasks` to an empty directory; with `int8` the encoder a second time, its weights in
-    8 bits. Raises UsageError for what cannot be traced, and without the extra."""
-    check_extra()
+    8 bits. Raises UsageError for what cannot be traced; `check_extra` comes before."""
     tails = {name: Tail(model, name) for name in tasks}
     programs = {name: traced(tail, model.encoder.width, layers_of(model)) for name, tail in tails.items()}
     names = ["input_ids", "attention_mask"]

@@ -21,6 +21,14 @@ def test_the_metrics_of_both_are_told(trained: Path, in_onnx: tuple[Path, list[s
     assert all(f"- {line}" in (out / "README.md").read_text() for line in lines)
 
 
+def test_it_tells_how_far_it_is(trained: Path, in_onnx: tuple[Path, list[str]], tmp_path: Path) -> None:
+    shutil.copytree(in_onnx[0], tmp_path / "out")
+    heard: list[tuple[int, int]] = []
+    int8_loss.measure(trained, tmp_path / "out", lambda *told: heard.append(told))
+    assert heard == sorted(heard)
+    assert heard[-1] == (144, 144)
+
+
 def test_where_the_data_are_gone_that_is_said(trained: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(trained, run)

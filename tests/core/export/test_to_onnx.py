@@ -9,7 +9,7 @@ import pytest
 from exported import ASKED, PAIRS, agree, without_mtk
 
 import mtk
-from mtk.export import to_onnx
+from mtk.export.exporting import export
 
 
 @pytest.fixture(scope="module")
@@ -34,4 +34,4 @@ def test_eight_bits_are_near(trained: Path, directory: Path) -> None:
 def test_without_the_extra_it_says_what_to_install(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(mtk.UsageError, match=r"pip install 'multitask-toolkit\[onnx\]'"):
-        to_onnx.fill(mtk.load(trained, device="cpu"), ["sst"], tmp_path)
+        export(trained, "onnx", tmp_path / "x")

@@ -98,6 +98,7 @@ def _slim(drawing: str) -> str:
 def lines(series: Sequence[Line], *, y: str = "", form: str = ".3f", best: Point | None = None, **size: int) -> Spec:
     """Curves over the steps; `best` is the point of one that is pointed out."""
     layers: list[Spec] = []
+    over = _over_steps(y, form, [point.value for line in series for point in line.curve])
     for line in series:
         values = [_told(line.name, point, form) for point in thinned(line.curve, MOST_POINTS)]
         mark = {
@@ -107,16 +108,16 @@ def lines(series: Sequence[Line], *, y: str = "", form: str = ".3f", best: Point
             "strokeDash": list(line.dash),
             "strokeJoin": "round",
         }
-        layers.append({"data": {"values": values}, "mark": {**mark, "aria": False}, "encoding": _over_steps(y, form)})
+        layers.append({"data": {"values": values}, "mark": {**mark, "aria": False}, "encoding": over})
         seen = {"size": 34, "opacity": 1} if line.dots else {"size": 40, "opacity": 0}
         layers.append({
             "data": {"values": values},
             "mark": {"type": "circle", "fill": line.color, **seen},
-            "encoding": {**_over_steps(y, form), "description": {"field": "told"}},
+            "encoding": {**over, "description": {"field": "told"}},
         })  # fmt: skip
     if best:
         ring = {"type": "point", "stroke": "var(--ink)", "size": 130, "strokeWidth": 1.5, "aria": False}
-        layers.append({"data": {"values": [best._asdict()]}, "mark": ring, "encoding": _over_steps(y, form)})
+        layers.append({"data": {"values": [best._asdict()]}, "mark": ring, "encoding": over})
     return _sized(layers, **size)
 
 
@@ -324,11 +325,16 @@ def _told(name: str, point: Point, form: str) -> Spec:
     return {"step": point.step, "value": point.value, "told": f"{name}, step {point.step:,}: {point.value:{form}}"}
 
 
-def _over_steps(title: str, form: str) -> dict[str, Spec]:
+def _over_steps(title: str, form: str, values: Sequence[float] = ()) -> dict[str, Spec]:
+    """Steps to the right, values upwards. Values that are all one would have a scale of one tick, and that rounded."""
     axis = {"format": "~%"} if form.endswith("%") else {}
+    scale: Spec = {"zero": False}
+    if values and min(values) == max(values):
+        around = abs(values[0]) / 10 or 0.1
+        scale["domain"] = [values[0] - around, values[0] + around]
     return {
         "x": {"field": "step", "type": "quantitative", "title": "step", "scale": {"nice": False, "zero": True}},
-        "y": {"field": "value", "type": "quantitative", "title": title or None, "scale": {"zero": False}, "axis": axis},
+        "y": {"field": "value", "type": "quantitative", "title": title or None, "scale": scale, "axis": axis},
     }
 
 

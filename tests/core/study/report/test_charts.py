@@ -72,6 +72,13 @@ def test_of_many_scores_every_so_manieth_is_drawn() -> None:
     assert "label 4.00, predicted 4.00" in dots
 
 
+def test_values_that_are_all_one_have_ticks_around_them() -> None:
+    """And not one tick, which is rounded: 0 at 0.2656."""
+    drawing = charts.svg(charts.lines([Line("a", [Point(4, 0.2656)]), Line("b", [Point(4, 0.2656)])]))
+    ticks = [float(text) for text in re.findall(r">(0\.\d+)<", drawing)]
+    assert min(ticks) < 0.2656 < max(ticks)
+
+
 def test_a_long_run_is_no_large_drawing() -> None:
     curve = [Point(step, (step * 7919 % 101) / 101) for step in range(1, 100_000, 10)]
     assert len(charts.svg(charts.lines([Line("loss", curve)]))) < 40_000
