@@ -7,9 +7,11 @@ import onnxruntime
 
 class Engine:
     """`encoder` is encoder.onnx, or encoder-int8.onnx where that was exported too; `threads` those of one operation, 0 for
-    as many as there are cores."""
+    as many as there are cores; `device` is "cpu", and no other is known."""
 
-    def __init__(self, directory, card, encoder="encoder.onnx", threads=0):
+    def __init__(self, directory, card, encoder="encoder.onnx", threads=0, device="cpu"):
+        if device != "cpu":
+            raise ValueError(f"device={device!r}: this loader computes on a CPU")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
 
