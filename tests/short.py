@@ -18,8 +18,8 @@ ROWS = {"train": 24, "dev": 16}
 
 
 def short(site: Path) -> Path:
-    """A directory for PYTHONPATH, which is returned: `mtk_tasks` with a cut sample, and the package of `minilm` with six
-    layers, as it has, whose tokenizer knows the sample's words."""
+    """A directory for PYTHONPATH, which is returned: `mtk_tasks` with a cut sample, and the package of `minilm` with as
+    many layers as pages freeze and one more, whose tokenizer knows the sample's words."""
     from transformers import BertConfig, BertModel
 
     shutil.copytree(SAMPLE.parent, site / "mtk_tasks", ignore=shutil.ignore_patterns("__pycache__"))
@@ -29,7 +29,7 @@ def short(site: Path) -> Path:
     texts = "".join(file.read_text(encoding="utf-8").lower() for file in SAMPLE.glob("*.csv"))
     model = tiny_encoder(package / "model", words=sorted(set(re.findall(r"[a-z]+", texts))))
     (package / "__init__.py").touch()
-    BertModel(BertConfig.from_pretrained(model, num_hidden_layers=6), add_pooling_layer=False).save_pretrained(model)
+    BertModel(BertConfig.from_pretrained(model, num_hidden_layers=5), add_pooling_layer=False).save_pretrained(model)
     return site
 
 
