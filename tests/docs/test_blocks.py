@@ -297,7 +297,9 @@ def test_the_commands_of_a_block_that_is_not_run_here_are_commands(block: Block)
 
 
 @pytest.mark.parametrize(
-    "page", [*PAGES, *sorted(ROOT.glob("examples/*/README.md"))], ids=lambda page: str(page.relative_to(ROOT))
+    "page",
+    [*PAGES, *sorted(ROOT.glob("examples/*/README.md")), *sorted((ROOT / "docs" / "plugins").glob("*.md"))],
+    ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_flags_that_are_named_in_passing_are_there(page: Path) -> None:
     text = BLOCK.sub("", page.read_text(encoding="utf-8"))

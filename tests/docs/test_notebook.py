@@ -23,9 +23,11 @@ def forms(notebook: Any) -> list[list[list[str]]]:
     ]
 
 
-def test_it_gives_what_stands_in_it(tmp_path: Path) -> None:
+def test_it_gives_what_stands_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("nbclient", reason="the extra test is not installed")
     pytest.importorskip("ipykernel", reason="the extra test is not installed")
+    for variable in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR"):  # where a kernel leaves something
+        monkeypatch.setenv(variable, str(tmp_path / variable))
     executed = runpy.run_path(str(NOTEBOOK.with_suffix(".py")))["executed"]
     done = executed(tmp_path, PYTHONPATH=str(short(tmp_path / "site")), OMP_NUM_THREADS="1")
     kept = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
