@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import pickle
 import platform
 import re
 import tempfile
@@ -17,10 +18,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import torch
@@ -37,6 +39,7 @@ from mtk.engine.cuda_graphs import LENGTHS, choose_recording
 from mtk.engine.device import autocast_of, choose_device, choose_precision
 from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
+from mtk.engine.processes import meeting_point
 from mtk.events import Result
 from mtk.host.kinds import Kinds
 from mtk.model.encoder import Encoder
@@ -44,6 +47,8 @@ from mtk.model.multitask import Model
 from mtk.plan import HEAD_OF_A_PAIR, HEAD_OF_ONE_TEXT, find_data, find_encoder
 from mtk.training.build_model import build_encoder, build_model
 from mtk.training.trainer import Recipe, Trainer
+
+T = TypeVar("T")
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -173,14 +178,42 @@ def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
         work()
         return torch.cuda.max_memory_allocated() - before
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
-    before = _resident("VmRSS")
+    before = resident("VmRSS")
     work()
-    return _resident("VmHWM") - before
+    return resident("VmHWM") - before
 
 
-def _resident(field: str) -> int:
+def resident(field: str) -> int:
+    """Bytes of this process's memory: VmRSS, those it has, or VmHWM, the most it had."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+
+
+def loopback() -> int:
+    """Bytes that this machine has sent to itself."""
+    lines = Path("/proc/net/dev").read_text().splitlines()
+    return next(int(line.split()[9]) for line in lines if line.strip().startswith("lo:"))
+
+
+def together(count: int, work: Callable[[], T]) -> list[T]:
+    """What `work` gives in each of so many processes, which are forked and can join."""
+    store, context = meeting_point(), get_context("fork")
+    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "WORLD_SIZE": str(count)}
+    told["TORCHELASTIC_USE_AGENT_STORE"] = "True"
+    pipes, children = [context.Pipe(duplex=False) for _ in range(count)], []
+    for rank, (_, sending) in enumerate(pipes):
+
+        def work_there(rank: int = rank, send: Callable[[bytes], None] = sending.send_bytes) -> None:
+            os.environ.update(told, RANK=str(rank))
+            send(pickle.dumps(work()))
+
+        children.append(context.Process(target=work_there))
+        children[-1].start()
+        sending.close()
+    found: list[T] = [pickle.loads(receiving.recv_bytes()) for receiving, _ in pipes]
+    for child in children:
+        child.join()
+    return found
 
 
 def side_by_side(

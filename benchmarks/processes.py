@@ -10,13 +10,11 @@ interface, headers and all, and stand beside the formula of docs/scale.md. Nothi
 from __future__ import annotations
 
 import os
-import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
-from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -32,7 +30,6 @@ from torch import Tensor
 import mtk
 from mtk.engine.embedding_gradients import EmbeddingGradients
 from mtk.engine.gradients import Engine, Outcome
-from mtk.engine.processes import meeting_point
 from mtk.testing import tiny_encoder
 
 METHODS: dict[str, dict[str, Any]] = {
@@ -80,10 +77,10 @@ def main() -> None:
         }
         for name in arguments.methods:
             method = {"combiner": name, **METHODS[name]}
-            alone = together(1, settings | method, place / "alone")[0]
+            (alone,) = measuring.together(1, partial(a_run, 1, settings | method, place / "alone"))
             for count in arguments.counts:
                 out = place / f"{name} {count}"
-                made = together(count, settings | method, out)
+                made = measuring.together(count, partial(a_run, count, settings | method, out))
                 loss = max(_off(one, other) for m in made for one, other in zip(m.losses, alone.losses, strict=True))
                 weight = _off_in_weights(out, place / "alone")
                 sent = made[0].sent / made[0].formula
@@ -121,28 +118,7 @@ def an_encoder(directory: Path) -> Path:
     return directory
 
 
-def together(count: int, settings: dict[str, Any], out: Path) -> list[Made]:
-    """The run by so many processes, which are forked, and what each has of it."""
-    store, context = meeting_point(), get_context("fork")
-    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "WORLD_SIZE": str(count)}
-    told["TORCHELASTIC_USE_AGENT_STORE"] = "True"
-    pipes, children = [context.Pipe(duplex=False) for _ in range(count)], []
-    for rank, (_, sending) in enumerate(pipes):
-
-        def work(rank: int = rank, send: Callable[[bytes], None] = sending.send_bytes) -> None:
-            os.environ.update(told, RANK=str(rank))
-            send(pickle.dumps(made(count, settings, out)))
-
-        children.append(context.Process(target=work))
-        children[-1].start()
-        sending.close()
-    found: list[Made] = [pickle.loads(receiving.recv_bytes()) for receiving, _ in pipes]
-    for child in children:
-        child.join()
-    return found
-
-
-def made(count: int, settings: dict[str, Any], out: Path) -> Made:
+def a_run(count: int, settings: dict[str, Any], out: Path) -> Made:
     """The run, in one of its processes."""
     losses: list[Tensor] = []
     counters: list[int] = []
@@ -154,7 +130,7 @@ def made(count: int, settings: dict[str, Any], out: Path) -> Made:
     def heard(engine: Engine, batches: Any, sizes: Any = None) -> Outcome:
         if sizes is None:  # the dry run's
             return backward(engine, batches, sizes)
-        counters.append(_loopback())
+        counters.append(measuring.loopback())
         engines.append(engine)
         heads.append(sum(p.numel() for task in batches for p in engine.model.head(task).parameters()))
         looked_up.append(0)
@@ -205,12 +181,6 @@ def launched(settings: dict[str, Any], place: Path, repeats: int) -> float | Non
             times[way].append(1 / msgspec.json.decode((out / "summary.json").read_bytes())["examples_per_second"])
     ratios = [one / other for one, other in zip(times["torchrun"], times["plain"], strict=True)]
     return median(ratios) if ratios else None
-
-
-def _loopback() -> int:
-    """Bytes that this machine has sent to itself."""
-    lines = Path("/proc/net/dev").read_text().splitlines()
-    return next(int(line.split()[9]) for line in lines if line.strip().startswith("lo:"))
 
 
 def _off(one: Tensor, other: Tensor) -> float:

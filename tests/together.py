@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import faulthandler
+import json
 import os
 import pickle
 import traceback
 from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
+from torch import Tensor
 
 from mtk.engine.processes import Processes, joined, meeting_point
 
 PATIENCE = 100  # seconds
+
+
+def without_dropout(encoder: Path, directory: Path) -> Path:
+    """A copy of an encoder, in a directory that is there: what dropout drops depends on who draws."""
+    for file in encoder.iterdir():
+        (directory / file.name).write_bytes(file.read_bytes())
+    config = json.loads((encoder / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (directory / "config.json").write_text(json.dumps(config))
+    return directory
+
+
+def weights(run: Path) -> dict[str, Tensor]:
+    """Of the model that a run kept, by file and name."""
+    heads = sorted((run / "model" / "heads").iterdir())
+    files = [run / "model" / "encoder" / "model.safetensors", *heads]
+    return {f"{file.name} {name}": value for file in files for name, value in safetensors.torch.load_file(file).items()}
+
+
+def same(one: Path, other: Path) -> None:
+    """Two runs kept the same model, but for rounding."""
+    torch.testing.assert_close(weights(one), weights(other), atol=1e-5, rtol=1e-3)
 
 
 def together(count: int, work: Callable[[Processes], Any]) -> list[Any]:

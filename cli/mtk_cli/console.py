@@ -326,6 +326,7 @@ def setup(plan: Plan) -> Listing:
     for stage in plan.stages:
         grid.add_row("stage", stage)
     together = f", {plan.processes} processes" if plan.processes > 1 else ""
+    together += ", sharded" if plan.sharded else ""
     grid.add_row("device", f"{plan.device}, {plan.precision}{together}" + (", CUDA graphs" if plan.recorded else ""))
     grid.add_row("training", f"{_count(plan.epochs, 'epoch')}, {_count(plan.steps, 'step')}")
     grid.add_row("out", str(plan.out))

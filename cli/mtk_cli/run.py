@@ -202,6 +202,11 @@ class Sectioned(click.Command):
     metavar="N",
     help="Train in N processes, each on its share of every batch; torchrun -m mtk run does so on several machines.",
 )
+@click.option(
+    "--shard",
+    is_flag=True,
+    help="Let each process hold a part of the encoder, of the gradients and of the optimizer's state: for large encoders.",
+)
 @click.option("--quiet", is_flag=True, help="Print only what the run came to.")
 @json_option("Print only one JSON object, at the end.")
 def command(
@@ -210,6 +215,7 @@ def command(
     resume: Path | None,
     out: Path | None,
     nproc: int | None,
+    shard: bool,
     quiet: bool,
     as_json: bool,
     **settings: Any,
@@ -225,7 +231,7 @@ def command(
             "--resume goes on with the run's own settings, in its own directory: leave out --preset, --config, --out."
         )
     config = None if resume else check(layered(PRESETS[preset] if preset else {}, read_config(file) if file else {}, given))
-    how: dict[str, Any] = {"resume": resume, **given} if resume else {"out": out}
+    how: dict[str, Any] = {"resume": resume, "shard": shard, **given} if resume else {"out": out, "shard": shard}
 
     if nproc and nproc != launched.processes():
         if launched.processes() > 1:

@@ -47,6 +47,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     precision: str
     processes: int = 1  # that train it together, each on its share of a step's examples
+    sharded: bool = False  # whether each of them holds a part of the encoder, and not all of it
     recorded: bool  # whether steps are recorded as CUDA graphs
     plain: str | None  # why the tasks pass the encoder one after the other; None where they do so at once
     epochs: int

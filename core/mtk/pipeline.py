@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,6 +37,7 @@ def run(
     resume: str | Path | None = None,
     listeners: Iterable[object] = (),
     progress: bool = False,
+    shard: bool = False,
     registry: Registry | None = None,
     shared: Shared | None = None,
     **settings: Any,
@@ -49,7 +51,8 @@ def run(
     load data, encoder and tokens once.
 
     Where torchrun started several processes, all call this and train together; those who listen hear the first one. One that
-    torchrun started again goes on with the run in `out`, if there is one.
+    torchrun started again goes on with the run in `out`, if there is one. With `shard` each of several holds a part of the
+    encoder, of the tasks' gradients and of the optimizer's state.
 
     Raises UsageError and DataError for what the user can mend, before anything is written.
     """
@@ -61,16 +64,19 @@ def run(
             config, out, resume, settings = None, None, out, {}
     if progress and launched.is_first():
         with registry.part("listener", PROGRESS).build() as shown:
-            how: dict[str, Any] = {"out": out, "resume": resume, "registry": registry, "shared": shared, **settings}
-            return run(config, listeners=(*listeners, shown), **how)
+            how: dict[str, Any] = {"out": out, "resume": resume, "shard": shard, "registry": registry, "shared": shared}
+            return run(config, listeners=(*listeners, shown), **how, **settings)
     if config is None:
         config = check(settings if resume is None else resumed(Path(resume), settings))
     plan = plan_run(config, registry)
     from mtk.engine.device import choose_device
-    from mtk.engine.processes import joined, place_in
+    from mtk.engine.processes import Processes, joined, place_in
+    from mtk.engine.sharding import Sharded
 
     device = place_in(choose_device(plan.config.device))
-    with joined(device) as processes:
+    with joined(device, Sharded if shard else Processes) as processes:
+        if shard and not processes.sharded:
+            plan = replace(plan, notes=[*plan.notes, ONE_HOLDS_ALL])
         return _train(plan, registry, out, resume, listeners, device, processes, shared)
 
 
@@ -86,11 +92,13 @@ def _train(
 ) -> Result:
     from mtk.engine.device import choose_precision, deterministic
     from mtk.host.listeners import Listeners
-    from mtk.training.build import augment, build_training, describe, read_data
+    from mtk.training.build import augment, build_training, check_shardable, describe, read_data
     from mtk.training.loop import predict_tests, train_and_keep
     from mtk.training.resume import read_state_of_all
     from mtk.training.run_directory import RunDirectory
 
+    if processes.sharded:
+        check_shardable(plan)
     plan = plan.computing_in(processes.first(lambda: choose_precision(plan.config.precision, device)))
     plan = plan.pinned(processes.first(partial(pin, plan)))
     hearing = Listeners(registry, plan.listeners, deaf=not processes.is_first)
@@ -136,6 +144,8 @@ def _train(
     hearing.tell("mtk_run_finished", result=result)
     return result
 
+
+ONE_HOLDS_ALL = "--shard: there is one process, which holds all of the encoder; with --nproc N each of several holds a part"
 
 PROGRESS = f"{PACKAGE}/progress"
 """The listener that shows how a run goes. It knows terminals and notebooks, and so is not the framework's."""

@@ -22,7 +22,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     """The configurations that `mtk run` runs, without running them."""
     configs: Runs = []
 
-    def run(config: RunConfig, *, out: Path | None, listeners: list[Any]) -> RunResult:
+    def run(config: RunConfig, *, out: Path | None, listeners: list[Any], shard: bool = False) -> RunResult:
         configs.append(config)
         for listener in listeners:
             for hook, event in (("mtk_run_started", PLAN), ("mtk_run_finished", RESULT)):

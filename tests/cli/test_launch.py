@@ -4,7 +4,6 @@ does."""
 from __future__ import annotations
 
 import filecmp
-import json
 import os
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 import safetensors.torch
 import torch
 from command_line import invoke
+from together import without_dropout
 
 from mtk.errors import MtkError
 from mtk_cli.launch import launch
@@ -30,12 +30,7 @@ def arguments(tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path) -> tuple[st
     """Of a run without dropout: what that drops depends on who draws."""
     encoder = tmp_path / "encoder"
     encoder.mkdir()
-    for file in tiny_encoder.iterdir():
-        (encoder / file.name).write_bytes(file.read_bytes())
-    config = json.loads((encoder / "config.json").read_text())
-    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    (encoder / "config.json").write_text(json.dumps(config))
-    return ("run", "--data", str(tiny_corpus), "--encoder", str(encoder), *SETTINGS, *MACHINE)
+    return ("run", "--data", str(tiny_corpus), "--encoder", str(without_dropout(tiny_encoder, encoder)), *SETTINGS, *MACHINE)
 
 
 def started(*arguments: str, by: tuple[str, ...] = ()) -> subprocess.Popen[str]:

@@ -31,6 +31,14 @@ def test_json_is_one_object_and_nothing_else(runs: Runs) -> None:
     }
 
 
+def test_whether_processes_hold_parts_is_said_and_not_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(mtk, "run", lambda config, *, shard, **_: asked.append(shard) or RESULT, raising=False)
+    for flags in (["--shard"], ["--resume", "runs/x", "--shard"], []):
+        assert invoke("run", "--quiet", *flags).exit_code == 0
+    assert asked == [True, True, False]
+
+
 def test_quiet_says_only_what_the_run_came_to(runs: Runs) -> None:
     lines = invoke("run", "--quiet").stdout.splitlines()
     assert lines == [

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import safetensors.torch
 import torch
-from together import started
+from together import same, started, without_dropout
 
 import mtk
 
@@ -31,12 +30,7 @@ SETTINGS: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def settings(tiny_encoder: Path, tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Of a run without dropout: what that drops depends on who draws."""
-    encoder = tmp_path_factory.mktemp("encoder")
-    for file in tiny_encoder.iterdir():
-        (encoder / file.name).write_bytes(file.read_bytes())
-    config = json.loads((encoder / "config.json").read_text())
-    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    (encoder / "config.json").write_text(json.dumps(config))
+    encoder = without_dropout(tiny_encoder, tmp_path_factory.mktemp("encoder"))
     return {**SETTINGS, "data": str(tiny_corpus), "encoder": str(encoder)}
 
 
@@ -46,16 +40,6 @@ def _one_thread() -> Any:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    heads = sorted((run / "model" / "heads").iterdir())
-    files = [run / "model" / "encoder" / "model.safetensors", *heads]
-    return {f"{file.name} {name}": value for file in files for name, value in safetensors.torch.load_file(file).items()}
-
-
-def same(one: Path, other: Path) -> None:
-    torch.testing.assert_close(weights(one), weights(other), atol=1e-5, rtol=1e-3)
 
 
 class Heard:

@@ -56,9 +56,16 @@ class Batch:
     places: Tensor | None = None
     """[examples, m]: of candidates, the row of the readings that each is in; of words, which word begins at each token; -1
     where there is none."""
+    silent: bool = False
+    """Whether it has no say: its process passes it through the model because others have something to pass there."""
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def counted(self) -> int:
+        """How many of its examples have a say in a step's losses."""
+        return 0 if self.silent else len(self)
 
     def __str__(self) -> str:
         """Its size, as a message tells it."""

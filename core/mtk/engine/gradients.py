@@ -81,6 +81,7 @@ class Engine:
     the combiner compares two halves of a step's examples: a task's batch should come in two parts at least.
 
     Of several `processes` each is given its share of a batch, and all get the gradients and the Outcome of the whole one.
+    Where they hold the encoder in parts, all are given as many parts of each task's batch.
     """
 
     def __init__(
@@ -217,12 +218,12 @@ class Engine:
         whole = {task: parts[0] for task, parts in batches.items() if parts}
         with self.processes.draws(self._made):
             found = self._forward(whole, dict.fromkeys(whole, 0), scales) if whole else {}
-        shares = {task: loss.total * (len(whole[task]) / sizes[task]) for task, loss in found.items()}
+        shares = {task: loss.total * (whole[task].counted / sizes[task]) for task, loss in found.items()}
         none = torch.zeros((), device=self.model.device)
         losses = torch.stack([shares[task].detach() if task in shares else none for task in batches])
         self.processes.sum([losses])
         own = {
-            f"{task}/{name}": value * (len(whole[task]) / sizes[task])
+            f"{task}/{name}": value * (whole[task].counted / sizes[task])
             for task, loss in found.items()
             for name, value in loss.own.items()
         }
@@ -300,7 +301,7 @@ class Engine:
         return own
 
     def _halves(self, batches: Mapping[str, Parts]) -> Halves:
-        own = [[len(part) for part in parts] for parts in batches.values()]
+        own = [[part.counted for part in parts] for parts in batches.values()]
         return Halves(own, self.processes.gathered(own) if self.processes.count > 1 else [own])
 
     def _is_whole(self, batches: Mapping[str, Parts]) -> bool:
@@ -415,7 +416,7 @@ class Engine:
                 rows = {task: halves.row(place, number) for task, place in rows.items()}
             shares = {}
             for task, loss in self._forward(turn, rows).items():
-                share = len(turn[task]) / sizes[task]
+                share = turn[task].counted / sizes[task]
                 shares[task] = loss.total * share
                 for name, value in loss.own.items():
                     own[f"{task}/{name}"] = own.get(f"{task}/{name}", 0) + value * share
@@ -478,7 +479,7 @@ def _sharing(batches: Mapping[str, Parts], names: Sequence[str]) -> list[list[st
 
 
 def _sizes(batches: Mapping[str, Parts]) -> dict[str, int]:
-    return {task: sum(map(len, parts)) for task, parts in batches.items()}
+    return {task: sum(part.counted for part in parts) for task, parts in batches.items()}
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

@@ -40,6 +40,9 @@ class Processes:
     What is offered to all is to be called by all, in one order. Raises LostProcessError where one of them has ended.
     """
 
+    sharded = False
+    """Whether each holds a part of the encoder, and all have to call it together: see `mtk.engine.sharding`."""
+
     def __init__(self, rank: int = 0, count: int = 1, device: torch.device | None = None) -> None:
         self.rank, self.count = rank, count
         self._device = device or torch.device("cpu")
@@ -158,12 +161,20 @@ class Processes:
         begins, first = dict[tuple[int, ...], int](), 0
         own = {}
         for task, numbers in examples.items():
-            takers = max(1, min(self.count, len(numbers) // FEWEST))
+            takers = self._takers(len(numbers))
             begin = begins.setdefault(tuple(numbers), first)
             first += takers if begin == first else 0
             place = (self.rank - begin) % self.count
             own[task] = list(numbers[place::takers]) if place < takers else []
         return own
+
+    def shared_out(self, examples: int) -> set[int]:
+        """How many of so many examples of a task the processes take that take some."""
+        takers = self._takers(examples)
+        return {examples // takers, -(-examples // takers)}
+
+    def _takers(self, examples: int) -> int:
+        return max(1, min(self.count, examples // FEWEST))
 
     @contextmanager
     def draws(self, *what: object) -> Iterator[None]:
@@ -205,9 +216,9 @@ def place_in(device: torch.device) -> torch.device:
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[Processes]:
-    """The processes that were started together with this one, which is on `device`; itself alone, where there are none. Of
-    an MtkError that leaves the block, one of them is found to tell it."""
+def joined(device: torch.device, of: type[Processes] = Processes) -> Iterator[Processes]:
+    """The processes that were started together with this one, which is on `device`, as such `of` this class; itself alone,
+    where there are none. Of an MtkError that leaves the block, one of them is found to tell it."""
     if launched.processes() == 1:
         yield ALONE
         return
@@ -217,12 +228,15 @@ def joined(device: torch.device) -> Iterator[Processes]:
     # torchrun keeps the store when it starts processes again, and with it the addresses of those that are gone
     own = PrefixStore(f"mtk {launched.restarts()} {next(_joinings)}", store)
     try:
-        with _group(own, rank, size, device) as processes:
+        with _group(own, rank, size, device, of) as processes:
             yield processes
-    except MtkError as error:
+    except (MtkError, RuntimeError) as error:
+        told = error if isinstance(error, MtkError) else lost(error)
+        if told is None:
+            raise
         with suppress(RuntimeError):  # the store was in a process that is gone
-            error.is_told_here = store.add(_told(), 1) == 1
-        raise
+            told.is_told_here = store.add(_told(), 1) == 1
+        raise told from error.__cause__ if told is error else error
 
 
 @contextmanager
@@ -239,12 +253,14 @@ def meeting_point() -> TCPStore:
 
 
 @contextmanager
-def _group(store: Store, rank: int, count: int, device: torch.device) -> Iterator[Processes]:
+def _group(
+    store: Store, rank: int, count: int, device: torch.device, of: type[Processes] = Processes
+) -> Iterator[Processes]:
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     with _reached():
         dist.init_process_group(backend, store=store, rank=rank, world_size=count)
     try:
-        processes = Processes(rank, count, device)
+        processes = of(rank, count, device)
         processes.any(False)
         yield processes
     finally:
@@ -289,9 +305,19 @@ def _reached() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        words = re.search(r"Connection [a-z ]+\w|[Tt]imed out[a-z ]*", str(error))
-        reason = words[0] if words else " ".join(str(error).split())[:200]
-        raise LostProcessError(f"Another process of this run has ended, or cannot be reached ({reason}).") from error
+        raise lost(error) or _lost(" ".join(str(error).split())[:200]) from error
+
+
+def lost(error: BaseException) -> LostProcessError | None:
+    """What an error says of a process that has ended, wherever in a step torch came to miss it; None of another error."""
+    if isinstance(error, LostProcessError):
+        return error
+    words = re.search(r"Connection [a-z ]+\w|[Tt]imed out[a-z ]*", str(error)) if isinstance(error, RuntimeError) else None
+    return _lost(words[0]) if words else None
+
+
+def _lost(reason: str) -> LostProcessError:
+    return LostProcessError(f"Another process of this run has ended, or cannot be reached ({reason}).")
 
 
 # by the names that torch has for them from 2.13 on, or by those of before

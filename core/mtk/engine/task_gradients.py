@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mtk.engine.embedding_gradients import EmbeddingGradients
 from mtk.engine.gramian import gramian
 from mtk.engine.processes import ALONE, Processes
+from mtk.engine.sharding import as_part, own_part
 
 
 class TaskGradients:
@@ -26,6 +27,8 @@ class TaskGradients:
     Of several processes each has rows of its own until `add_up` makes them the sums of all, of which a process then holds a
     stretch: it multiplies and adds up the columns that are its own, and `processes` bring together what comes of it. That is
     the traffic of T reduce-scatters, T·T numbers and one gather: (T + 1) / 2 times that of one gradient's sum.
+
+    Of parameters that are sharded the columns are those of this process's part: the sums of all, as they come.
     """
 
     def __init__(
@@ -36,20 +39,21 @@ class TaskGradients:
         processes: Processes = ALONE,
     ) -> None:
         self.layers = tuple(layers)
-        self._widths = [sum(p.numel() for p in members) for members in layers.values()]
         self.parameters = [p for members in layers.values() for p in members]
+        shapes = {p: own_part(p).shape for p in self.parameters}
+        self._widths = [sum(shapes[p].numel() for p in members) for members in layers.values()]
         self.tables = {p: EmbeddingGradients(p) for p in self.parameters if p in tables}
         self._tables_of = [[self.tables[p] for p in members if p in tables] for members in layers.values()]
         dense = [p for p in self.parameters if p not in tables]
-        sizes = [p.numel() for p in dense]
+        sizes = [shapes[p].numel() for p in dense]
         self._processes, self._width = processes, sum(sizes)
         columns = -(-self._width // processes.count) * processes.count  # so that each process owns as many
         self.matrix = torch.zeros(count, columns, device=dense[0].device, dtype=dense[0].dtype)
         self._own = processes.own(columns)
-        widths = [sum(p.numel() for p in members if p not in tables) for members in layers.values()]
+        widths = [sum(shapes[p].numel() for p in members if p not in tables) for members in layers.values()]
         self._columns = [slice(end - width, end) for width, end in zip(widths, accumulate(widths), strict=True)]
         parts = self.matrix[:, : self._width].split(sizes, dim=1)
-        self._views = {p: part.unflatten(1, p.shape) for p, part in zip(dense, parts, strict=True)}
+        self._views = {p: part.unflatten(1, shapes[p]) for p, part in zip(dense, parts, strict=True)}
         self._touched: set[nn.Parameter] = set()  # parameters that any task gave a gradient in this step
         self._written: set[tuple[nn.Parameter, int]] = set()  # what of the matrix is this step's
 
@@ -76,7 +80,7 @@ class TaskGradients:
         for parameter, rows in self._views.items():
             if parameter.grad is not None:
                 views.append(rows[row])
-                gradients.append(parameter.grad)
+                gradients.append(own_part(parameter.grad))
                 parameter.grad = None
                 self._touched.add(parameter)
                 self._written.add((parameter, row))
@@ -176,7 +180,7 @@ class TaskGradients:
                 _add_up(matrix[:, self._own_of(columns)], of_layer)
         self._processes.gather(matrix[0])
         for parameter, rows in self._views.items():
-            parameter.grad = rows[0] if parameter in self._touched else None
+            parameter.grad = as_part(rows[0], parameter) if parameter in self._touched else None
         for tables, of_layer in zip(self._tables_of, weights.expand(len(self.layers), -1), strict=True):
             for table in tables:
                 table.give(of_layer)

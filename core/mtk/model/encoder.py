@@ -74,10 +74,12 @@ class Encoder(nn.Module):
         found: Tensor = tensor(self.pooling, "forward", embedding, shape, layers[-1].device)
         return found
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: Path, weights: Mapping[str, Tensor] | None = None) -> None:
         """Write the backbone as `transformers` reads it: JSON, safetensors, the tokenizer's files. An adapter is merged into
-        what is written."""
-        merged(self.backbone).save_pretrained(directory)  # type: ignore[operator]
+        what is written. `weights` are the encoder's state, where it does not hold all of that itself."""
+        prefix = "backbone."
+        own = {k.removeprefix(prefix): v for k, v in (weights or {}).items() if k.startswith(prefix)}
+        merged(self.backbone).save_pretrained(directory, state_dict=own or None)  # type: ignore[operator]
         self.tokenizer.save_pretrained(directory)
 
 

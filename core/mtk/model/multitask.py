@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -171,10 +171,11 @@ class Model(nn.Module):
         tokens: TokenizedSplit,
         progressed: Callable[[int], object] = lambda done: None,
         rows: Sequence[int] | None = None,
+        passes: int = 0,
     ) -> Tensor:
         """The task's predictions on the host, as its kind's labels are, in the order of the split, or in that of some of its
-        `rows`. `progressed` hears after every batch how many examples are done."""
-        return self._over_splits([(task, tokens)], progressed, rows)[0].predictions
+        `rows`. `progressed` hears after every batch how many examples are done. The encoder makes `passes` at least."""
+        return self._over_splits([(task, tokens)], progressed, rows, passes)[0].predictions
 
     def probabilities_of_split(
         self, task: str, tokens: TokenizedSplit, progressed: Callable[[int], object] = lambda done: None
@@ -193,13 +194,18 @@ class Model(nn.Module):
         splits: Sequence[tuple[str, TokenizedSplit]],
         progressed: Callable[[int], object] = lambda done: None,
         rows: Sequence[int] | None = None,
+        passes: int = 0,
     ) -> list[Answers]:
         """The predictions for each (task, split), the mean loss of its logits, without a head's own losses, and the
         probabilities of labels that a whole text has. The splits have labels, and the encoder reads the same in all of them
-        (`read_alike`), which it does once."""
+        (`read_alike`), which it does once. It makes `passes` at least, where other processes need it for theirs."""
         tasks = [self.tasks[task] for task, _ in splits]
         likely = {t.name for t in tasks if t.has_probabilities and t.kind.level == "text" and not t.kind.candidates}
-        return self._over_splits(splits, progressed, rows, losses=True, probabilities=likely)
+        return self._over_splits(splits, progressed, rows, passes, losses=True, probabilities=likely)
+
+    def passes(self, read: TokenizedSplit, rows: Sequence[int]) -> int:
+        """How many the encoder makes over these rows of a split."""
+        return len(list(self._batches(read, rows)))
 
     def alike(self, tasks: Iterable[str]) -> list[list[str]]:
         """These tasks in groups that read an example alike: what one of a group tokenizes and encodes serves the others."""
@@ -237,6 +243,7 @@ class Model(nn.Module):
         splits: Sequence[tuple[str, TokenizedSplit]],
         progressed: Callable[[int], object],
         rows: Sequence[int] | None = None,
+        passes: int = 0,
         *,
         losses: bool = False,
         probabilities: Collection[str] = (),
@@ -246,27 +253,38 @@ class Model(nn.Module):
         self.eval()
         order: list[int] = []
         answers = [_Answering(self, task, tokens, losses, task in probabilities) for task, tokens in splits]
-        most = self._most_tokens(read)
-        for places in by_length([read.lengths[row] for row in chosen], EVALUATION_BATCH, most):
+        for places in self._batches(read, chosen):
             examples = [chosen[place] for place in places]
             batch = read.batch(examples)
             named = ", ".join(task for task, _ in splits)
             with out_of_memory_explained(partial("predicting {} for {}".format, named, batch), SMALLER_PREDICTION):
                 with self.computing():
                     encodings = self.encode(batch)
-                for answering in answers:
-                    answering.add(examples, encodings)
-            order += places
-            progressed(len(order))
+                passes -= 1
+                try:
+                    for answering in answers:
+                        answering.add(examples, encodings)
+                    order += places
+                    progressed(len(order))
+                except BaseException:
+                    self._pass_anything(read, passes)
+                    raise
+        self._pass_anything(read, passes)
         self.train(was_training)
         place = torch.tensor(order, dtype=torch.long).argsort()
         return [answering.in_order(place, chosen) for answering in answers]
 
-    def _most_tokens(self, read: TokenizedSplit) -> int | None:
-        """Of the longest sequences of a batch's examples, one each; None where nothing but their number bounds it."""
-        if self.device.type != "cpu":
-            return None
-        return EVALUATION_TOKENS * torch.get_num_threads() // read.sequences
+    def _pass_anything(self, read: TokenizedSplit, passes: int) -> None:
+        """Let the encoder make so many, which others wait for."""
+        for _ in range(passes):
+            with self.computing():
+                self.encode(read.batch([0]))
+
+    def _batches(self, read: TokenizedSplit, rows: Sequence[int]) -> Iterator[list[int]]:
+        """The places in `rows` of what is predicted at once. On a CPU it is not their number alone that bounds them, but the
+        tokens of the longest sequences of a batch's examples, one each."""
+        most = EVALUATION_TOKENS * torch.get_num_threads() // read.sequences if self.device.type == "cpu" else None
+        return by_length([read.lengths[row] for row in rows], EVALUATION_BATCH, most)
 
     def predicted(self, task: str, tokens: Tokens, examples: Sequence[int], batch: Batch, logits: Tensor) -> Tensor:
         """What these logits of a batch of `examples` predict, on the host, as the kind's labels are. Raises UsageError,

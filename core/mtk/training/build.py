@@ -11,7 +11,7 @@ from typing import TypeAlias
 import torch
 
 from mtk.calling.failures import call
-from mtk.combiner import Combiner
+from mtk.combiner import Combiner, GradientCombiner
 from mtk.data.augmentation import augment_split
 from mtk.data.shards import Shards, Source, Tokens, prepared
 from mtk.data.split import Split, TaskData
@@ -24,6 +24,7 @@ from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
 from mtk.engine.processes import ALONE, Processes
 from mtk.engine.recomputation import recompute
+from mtk.engine.sharding import WHY_PLAIN, shard
 from mtk.errors import UsageError
 from mtk.events import Plan, PlannedTask, Progress, StageProgress
 from mtk.file_form import FileForm
@@ -37,7 +38,7 @@ from mtk.plan import RunPlan, TaskPlan
 from mtk.training.build_model import build_model, with_pooling
 from mtk.training.checkpoint import take_parts
 from mtk.training.dry_run import check_turns, dry_run
-from mtk.training.optimizer import freeze_layers
+from mtk.training.optimizer import check_sharded, freeze_layers
 from mtk.training.shared import Same, Shared
 from mtk.training.stages import Stages
 from mtk.training.trainer import Recipe, Trainer
@@ -117,7 +118,7 @@ def build_training(
     shared: Shared | None = None,
 ) -> Training:
     """Everything is made, and made to take a step once, so that a plugin that breaks its promise does so here: in each of
-    several processes alike, before they have to do with one another."""
+    several processes alike, before they have to do with one another where each has the whole encoder."""
     config, given, shared = plan.config, shared, shared or Shared()
     torch.manual_seed(config.seed)  # of what draws where it is made
     combiner = build_combiner(plan)
@@ -135,9 +136,13 @@ def build_training(
     encoder = _encoder(plan, given)
     torch.manual_seed(config.seed)  # as if it had not been loaded, which it may not have been
     heads = {name: t.head for name, t in plan.tasks.items()}
-    model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length, config.seed).to(device)
+    model = build_model(encoder, [t.task for t in plan.tasks.values()], heads, config.max_length, config.seed)
     notes = take_parts(model, plan.pooling, heads, Path(config.from_run)) if config.from_run else []
     model.autocast = autocast_of(config.precision)
+    if processes.sharded:
+        check_sharded(plan.optimizer, processes, device)
+        shard(encoder, device, model.autocast)
+    model.to(device)
     prepare("tokenizing")
 
     def tokenize(name: str, split: Split) -> TokenizedSplit:
@@ -162,7 +167,8 @@ def build_training(
         if type(kind).fit is not Kind.fit:
             call(kind, "fit", labels=tokens.exact_labels.float())
     prepare("a dry run")
-    plain = processes.first(lambda: why_plain(encoder, next(iter(train.values())).names))
+    names = next(iter(train.values())).names
+    plain = WHY_PLAIN if processes.sharded else processes.first(lambda: why_plain(encoder, names))
     engine = Engine(
         model,
         combiner.to(device),
@@ -176,7 +182,8 @@ def build_training(
     trainer = Trainer(engine, train, sizes, config, recipe, report=report, record=record)
     _check_halves(plan, trainer)
     further = list(trainer.sampling.seen_together(trainer.turns, trainer.steps, trainer.epoch_count))
-    dry_run(model, build_combiner(plan).to(device), train, packed=plain is None, further=further)
+    tried_by = processes if processes.sharded else ALONE
+    dry_run(model, build_combiner(plan).to(device), train, packed=plain is None, further=further, processes=tried_by)
     parts = (plan.optimizer, plan.schedule)
     stages = Stages(
         plan.stages, model, data, config, parts, scaling=engine.scaling, report=report_stage, processes=processes
@@ -247,6 +254,22 @@ def _without_effect(plan: RunPlan, trainer: Trainer) -> list[str]:
     return notes
 
 
+def check_shardable(plan: RunPlan) -> None:
+    """Raises UsageError for what a run cannot have whose processes hold the encoder in parts."""
+    unfit = {}
+    if issubclass(plan.combiner.cls, GradientCombiner):
+        unfit[f"--combiner {plan.combiner.text}"] = "computes with the tasks' whole gradients, which no process has"
+    if plan.ema_decay is not None:
+        unfit[f"--average {plan.config.average}"] = "is a second encoder, which is not sharded"
+    if plan.adapter:
+        unfit[f"--adapter {plan.config.adapter}"] = "trains matrices beside the encoder's, which are not sharded"
+    for stage in plan.stages:
+        unfit[f"--stage {stage.text}"] = "reads the embeddings' table, of which no process has all"
+    if unfit:
+        told = "; ".join(f"{setting} {reason}" for setting, reason in unfit.items())
+        raise UsageError(f"--shard: {told}. Leave --shard out, or the other.")
+
+
 def build_combiner(plan: RunPlan) -> Combiner:
     """A fresh one. Raises UsageError where it cannot be built."""
     return adjusted(plan.combiner.build(tasks=list(plan.tasks)), plan.combiner.framework)
@@ -285,6 +308,7 @@ def describe(plan: RunPlan, data: Mapping[str, TaskData], training: Mapping[str,
         device=str(trainer.model.device),
         precision=plan.config.precision,
         processes=trainer.processes.count,
+        sharded=trainer.processes.sharded,
         recorded=trainer.recorded,
         plain=built.plain,
         epochs=trainer.epoch_count,

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import safetensors.numpy
 import safetensors.torch
-from torch import nn
+from torch import Tensor, nn
 
 from mtk.config import Precision
 from mtk.engine.device import autocast_of, choose_device, choose_precision, precision_of
@@ -103,9 +103,10 @@ def fill(
     directory: Path,
     *,
     answers: Mapping[str, Any] | None = None,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Write its files to an empty directory, with what it answered to the development sets. Raises OSError, and
-    SafetensorError in its place."""
+    """Write its files to an empty directory, with what it answered to the development sets. `weights` are the encoder's
+    state, where that is sharded. Raises OSError, and SafetensorError in its place."""
     card = Card(
         format=3,
         pooling=_card(pooling),
@@ -116,11 +117,12 @@ def fill(
         evaluation=evaluation,
     )
     (directory / "heads").mkdir()
-    model.encoder.save(directory / "encoder")
+    model.encoder.save(directory / "encoder", weights)
     if is_adapted(model.encoder.backbone):
         save_adapter(model.encoder.backbone, directory / "adapter")
     if state := model.encoder.pooling.state_dict():
-        safetensors.torch.save_file(state, directory / POOLING)
+        whole = {name: weights[f"pooling.{name}"] for name in state} if weights else state
+        safetensors.torch.save_file(whole, directory / POOLING)
     for task in model.tasks:
         safetensors.torch.save_file(model.head(task).state_dict(), directory / "heads" / f"{task}.safetensors")
     if answers:

@@ -11,6 +11,7 @@ from mtk.calling.failures import broken, call, calling
 from mtk.combiner import Combiner
 from mtk.data.shards import Tokens
 from mtk.engine.gradients import Engine
+from mtk.engine.processes import ALONE, Processes
 from mtk.errors import UsageError
 from mtk.model.multitask import Model, values, written
 
@@ -24,16 +25,17 @@ def dry_run(
     *,
     packed: bool,
     further: Sequence[Sequence[str]] = (),
+    processes: Processes = ALONE,
 ) -> None:
     """Let every head and the combiner do what a run asks of them, on two examples of each task: a step in train mode,
     what comes after it, and a prediction in eval mode, as the kind writes it; a step of `further` tasks too, where a
     sampler leaves some of a turn out. The model stays as it was, and so does everything random; the combiner does not, so
-    give it one that is used for nothing else.
+    give it one that is used for nothing else. Several `processes` all take these examples.
 
     Raises UsageError, naming the part, if one fails, or gives a wrong shape or what is not finite.
     """
     turns = check_turns(combiner, train.keys())
-    engine = Engine(model, combiner, packed=packed)
+    engine = Engine(model, combiner, packed=packed, processes=processes)
     with left_as_it_was(model):
         model.train()
         for turn in turns:
@@ -83,7 +85,9 @@ def check_turns(combiner: Combiner, tasks: Collection[str]) -> list[tuple[str, .
 
 def _step(engine: Engine, train: Mapping[str, Tokens], tasks: Sequence[str]) -> None:
     batches = {task: [train[task].batch(range(min(EXAMPLES, len(train[task]))))] for task in tasks}
-    outcome = engine.backward(batches)
+    several = engine.processes.count > 1  # which all have the same examples
+    sizes = {task: engine.processes.count * len(part) for task, (part,) in batches.items()} if several else None
+    outcome = engine.backward(batches, sizes)
     engine.check([outcome])
     engine.release()
-    call(engine.combiner, "after_step", losses=lambda: engine.losses(batches))
+    call(engine.combiner, "after_step", losses=lambda: engine.losses(batches, sizes))

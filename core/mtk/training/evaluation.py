@@ -38,7 +38,8 @@ def evaluate_splits(
     found: dict[str, Answers] = {}
     for names in read_alike(splits):
         answered = partial(model.evaluate_splits, _of_tasks(splits, names))
-        found |= zip(names, _by_all(processes, splits[names[0]], answered, _each(progressed, names)), strict=True)
+        by_all = _by_all(processes, model, splits[names[0]], answered, _each(progressed, names))
+        found |= zip(names, by_all, strict=True)
     found = {name: found[name] for name in splits}
     predictions = {name: answers.predictions for name, answers in found.items()}
 
@@ -58,30 +59,33 @@ def predicted_split(
 ) -> Tensor:
     """The task's predictions for a split, as `Model.predict_split` gives them, by all processes."""
 
-    def predict(progressed: Callable[[int], object], rows: Sequence[int] | None) -> list[Answers]:
-        return [Answers(model.predict_split(task, tokens, progressed, rows), None, 0.0)]
+    def predict(progressed: Callable[[int], object], rows: Sequence[int] | None, passes: int) -> list[Answers]:
+        return [Answers(model.predict_split(task, tokens, progressed, rows, passes), None, 0.0)]
 
-    return _by_all(processes, tokens, predict, progressed)[0].predictions
+    return _by_all(processes, model, tokens, predict, progressed)[0].predictions
 
 
 def _by_all(
     processes: Processes,
+    model: Model,
     tokens: TokenizedSplit,
-    answered: Callable[[Callable[[int], object], Sequence[int] | None], list[Answers]],
+    answered: Callable[[Callable[[int], object], Sequence[int] | None, int], list[Answers]],
     progressed: Callable[[int], object],
 ) -> list[Answers]:
     """What a model says of the rows of one or more splits that are read as `tokens`, in their order: each row is `answered`
-    by one process, of which each has rows of all lengths."""
+    by one process, of which each has rows of all lengths. Where they hold the encoder in parts, all make as many passes."""
     count, rows = processes.count, len(tokens)
     if count == 1:
-        return answered(progressed, None)
+        return answered(progressed, None, 0)
     order = sorted(range(rows), key=tokens.lengths.__getitem__, reverse=True)
     shares = [order[rank::count] for rank in range(count)]
 
     def told(done: int) -> None:  # as if the others were as far
         progressed(min(rows, done * count))
 
-    by_rank = processes.together(lambda: answered(told, shares[processes.rank]))
+    own = shares[processes.rank]
+    passes = max(processes.gathered(model.passes(tokens, own))) if processes.sharded else 0
+    by_rank = processes.together(lambda: answered(told, own, passes))
     found = []
     for of_split in zip(*by_rank, strict=True):
         likely = [answers.probabilities for answers in of_split if answers.probabilities is not None]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import msgspec
 
 from mtk.calling.failures import call
 from mtk.data.split import TaskData
 from mtk.engine.allocator import give_back
-from mtk.engine.processes import ALONE, Processes
+from mtk.engine.processes import ALONE, Processes, lost
+from mtk.engine.sharding import gathered, state_sharded_as
 from mtk.errors import DataError, LostProcessError, NonFiniteError
 from mtk.events import Evaluation, EvaluationProgress, EvaluationStart, Result
 from mtk.files import standing
@@ -24,7 +26,7 @@ from mtk.training.build import Training
 from mtk.training.evaluation import Evaluated, evaluate_splits, predicted_split
 from mtk.training.interruption import AtOnce, Interruption
 from mtk.training.learned import guessed, notes
-from mtk.training.resume import Due, State, restore, save_state
+from mtk.training.resume import Due, State, Tensors, restore, save_state, tensors_of
 from mtk.training.run_directory import RunDirectory
 from mtk.training.stages import StageTrainer
 
@@ -54,15 +56,19 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
         kept = kept or best
     due = Due(trainer.config.checkpoint_every, processes)
 
-    def write() -> None:
-        save_state(trainer, directory.checkpoint, best, directory.told(), hearing.states(), stages)
+    def write(tensors: Tensors) -> None:
+        save_state(trainer, directory.checkpoint, best, directory.told(), hearing.states(), stages, tensors)
 
     def save() -> None:
         if due.ever:
             stages.tell()
             trainer.tell()
-            processes.first(write)
+            processes.first(partial(write, tensors_of(trainer, stages)))
             due.done()
+
+    def keep(*evaluated: Any) -> None:
+        weights = gathered(model.encoder.state_dict(), processes) if processes.sharded else None
+        processes.first(partial(directory.keep, model, *evaluated, weights=weights))
 
     with Interruption(processes) as interruption:
         trainer.undisturbed = interruption.waits
@@ -80,7 +86,7 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
                     call(trainer.combiner, "after_evaluation", scores=scores(evaluation.metrics))
                     if evaluation.best:
                         splits = {**training.dev, **training.further}
-                        processes.first(partial(directory.keep, model, evaluation, found, splits))
+                        keep(evaluation, found, splits)
                         best = kept = evaluation
                     reasons = processes.first(partial(hearing.tell, "mtk_evaluated", evaluation=evaluation))
                     stopped = "; ".join(reasons) or None
@@ -95,17 +101,17 @@ def train_and_keep(training: Training, directory: RunDirectory, hearing: Listene
         except KeyboardInterrupt:
             interrupted = interruption.is_ending = True
             if kept is None:
-                processes.first(partial(directory.keep, model))
+                keep()
             save()
         except NonFiniteError as error:
             if kept is None:
-                processes.first(partial(directory.keep, model))
+                keep()
             former = "the model as it was before, not yet evaluated"
             held = f"the best model so far, of epoch {kept.epoch}" if kept else former
             raise NonFiniteError(f"{error} {directory.path} holds {held}.") from error
         except BaseException as error:
-            if isinstance(error, LostProcessError) and standing(directory.checkpoint).exists():
-                raise LostProcessError(f"{error} Go on from its last checkpoint with --resume {directory.path}.") from error
+            if (missed := lost(error)) and standing(directory.checkpoint).exists():
+                raise LostProcessError(f"{missed} Go on from its last checkpoint with --resume {directory.path}.") from error
             if processes.is_first and not directory.holds_something:
                 directory.remove()  # nothing half-written stays behind
             raise
@@ -163,6 +169,15 @@ def _evaluate(
     return evaluation, found
 
 
+def _best(model: Model, directory: RunDirectory, registry: Registry, processes: Processes) -> Model:
+    """The best model, where `model` is the last one; in its place where that is sharded, as there is no room for another."""
+    if not processes.sharded:
+        return checkpoint.load(directory.model, device=str(model.device), registry=registry)
+    best = checkpoint.load(directory.model, device="cpu", registry=registry)
+    model.load_state_dict(state_sharded_as(best.state_dict(), model.state_dict()))
+    return model
+
+
 def predict_tests(
     model: Model,
     data: Mapping[str, TaskData],
@@ -178,7 +193,7 @@ def predict_tests(
     try:
         with Interruption(processes) as interruption:
             if tests and (result.best is None or result.best.step != result.steps):
-                model = checkpoint.load(directory.model, device=str(model.device), registry=registry)
+                model = _best(model, directory, registry, processes)
             for (name, split), test in tests.items():
                 tokens = model.tokenize(name, test)
                 predictions = predicted_split(model, name, tokens, lambda done: interruption.check_here(), processes)

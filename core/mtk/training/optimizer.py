@@ -8,11 +8,14 @@ from typing import Any
 
 import msgspec
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from mtk.config import RunConfig
 from mtk.engine.layers import by_layer
-from mtk.errors import UsageError, nearest
+from mtk.engine.processes import Processes
+from mtk.engine.sharding import gathered, sharded
+from mtk.errors import UsageError, in_words, nearest
 from mtk.host.part import Part
 from mtk.model.multitask import Model
 
@@ -57,9 +60,37 @@ def _build(
     if recorded_on:
         for group in groups:
             group["lr"] = torch.tensor(group["lr"], device=recorded_on)
-    offered: dict[str, Any] = {"params": groups, "lr": highest, "fused": True}
+    # of torch's fused steps, Adam's alone is one of sharded parameters
+    fused = issubclass(part.cls, torch.optim.Adam) or not any(isinstance(p, DTensor) for g in groups for p in g["params"])
+    offered: dict[str, Any] = {"params": groups, "lr": highest, "fused": fused}
     built: torch.optim.Optimizer = part.build(**offered, **({"capturable": True} if recorded_on else {}))
     return built
+
+
+def check_sharded(part: Part, processes: Processes, device: torch.device) -> None:
+    """Raises UsageError for an optimizer that does not do the same to parameters that are sharded as to such as are whole:
+    two small steps show it."""
+
+    def stepped(parameters: list[nn.Parameter]) -> list[Tensor]:
+        optimizer = _build(part, [(parameters, 0.1, 0.01)], 0.1, None)
+        for step in (1, 2):
+            for parameter in parameters:
+                parameter.grad = torch.sin(step + parameter.detach())
+            optimizer.step()
+        return list(gathered({str(n): p.detach() for n, p in enumerate(parameters)}, Processes()).values())
+
+    rows = processes.count + 1  # of which some process has none
+    values = [torch.linspace(-1, 1, 4 * rows).view(rows, 4), torch.linspace(-1, 1, rows)]
+    whole = stepped([nn.Parameter(value.clone().to(device)) for value in values])
+    try:
+        parts = stepped([nn.Parameter(sharded(value, device)) for value in values])
+    except (RuntimeError, NotImplementedError) as error:
+        reason = f"cannot step with what is sharded ({in_words(error)})"
+    else:
+        if all(torch.allclose(*pair, atol=1e-6, rtol=1e-5) for pair in zip(parts, whole, strict=True)):
+            return
+        reason = "makes another step of what is sharded"
+    raise UsageError(f"--shard: --optimizer {part.text} {reason}. Leave --shard out, or the other.")
 
 
 def freeze_layers(backbone: nn.Module, text: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 import safetensors.torch
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from mtk.data.batches import Place
 from mtk.engine.processes import ALONE, Processes
+from mtk.engine.sharding import gathered, sharded_as, state_sharded_as
 from mtk.errors import DataError
 from mtk.events import Evaluation
 from mtk.files import digest, is_as_saved, read_sealed_json, sealed_json, standing, write_directory
@@ -88,6 +89,21 @@ class Due:
         self._last = self._now()
 
 
+Tensors: TypeAlias = dict[str, Tensor]
+"""Those of modules, of the optimizer and of random generators, by name."""
+
+
+def tensors_of(trainer: Trainer, stages: Stages | None = None) -> Tensors:
+    """What `save_state` writes of them, which all processes take part in: the first one has what is sharded as a whole."""
+    stage = stages.current if stages else None
+    tensors = _tensors(trainer)
+    if stage:
+        tensors |= {f"stage.{name}": value for name, value in stage.stage.state_dict().items()}
+    for name, state in _optimizer_states(stage.optimizer if stage else trainer.optimizer).items():
+        tensors |= {f"optimizer.{name}.{key}": v.detach() for key, v in state.items() if isinstance(v, Tensor)}
+    return gathered(tensors, trainer.processes)
+
+
 def save_state(
     trainer: Trainer,
     directory: Path,
@@ -95,19 +111,18 @@ def save_state(
     told: Told,
     listeners: Mapping[str, Any],
     stages: Stages | None = None,
+    tensors: Tensors | None = None,
 ) -> None:
-    """Write where the run is, in a stage or in `trainer`, to `directory`, in place of what is there. Raises MtkError where
-    it cannot be written."""
+    """Write where the run is, in a stage or in `trainer`, to `directory`, in place of what is there; with `tensors`, where
+    all processes have taken those already. Raises MtkError where it cannot be written."""
     stage = stages.current if stages else None
-    tensors, scalars = _tensors(trainer), {}
-    if stage:
-        tensors |= {f"stage.{name}": value for name, value in stage.stage.state_dict().items()}
-    for name, state in _optimizer_states(stage.optimizer if stage else trainer.optimizer).items():
-        for key, value in state.items():
-            if isinstance(value, Tensor):
-                tensors[f"optimizer.{name}.{key}"] = value.detach()
-            elif value is not None:
-                scalars[f"optimizer.{name}.{key}"] = float(value)
+    tensors = tensors_of(trainer, stages) if tensors is None else tensors
+    scalars = {
+        f"optimizer.{name}.{key}": float(value)
+        for name, state in _optimizer_states(stage.optimizer if stage else trainer.optimizer).items()
+        for key, value in state.items()
+        if value is not None and not isinstance(value, Tensor)
+    }
 
     def fill(partial: Path) -> None:
         # each tensor's own memory: safetensors refuses what is shared, and a view would bring all that it is a view of
@@ -209,7 +224,8 @@ def _restore_modules(trainer: Trainer, stage: StageTrainer | None, tensors: Mapp
     if trainer.average:
         modules["average."] = trainer.average.model
     for prefix, module in modules.items():
-        module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        module.load_state_dict(state_sharded_as(state, module.state_dict()))
 
 
 def _optimizer_states(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Any]]:
@@ -225,11 +241,12 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, T
     groups = optimizer.param_groups
     for name, own in _optimizer_states(optimizer).items():
         number, place = map(int, name.split("."))
-        device = groups[number]["params"][place].device
+        parameter = groups[number]["params"][place]
         prefix = f"optimizer.{name}."
         for key, value in tensors.items():
             if key.startswith(prefix):
-                own[key.removeprefix(prefix)] = value.to(device)
+                value = sharded_as(value, parameter) if value.shape == parameter.shape else value
+                own[key.removeprefix(prefix)] = value.to(parameter.device)
         own.update({key.removeprefix(prefix): value for key, value in state.scalars.items() if key.startswith(prefix)})
 
 

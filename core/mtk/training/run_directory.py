@@ -216,8 +216,11 @@ class RunDirectory:
         evaluation: Evaluation | None = None,
         found: Evaluated | None = None,
         dev: Mapping[str, TokenizedSplit] | None = None,
+        *,
+        weights: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Write the best model so far, and what it predicts for the development sets, both or neither."""
+        """Write the best model so far, and what it predicts for the development sets, both or neither. `weights` are the
+        encoder's state, where that is sharded."""
         heads = {name: t.head for name, t in self.plan.tasks.items()}
         files: dict[str, bytes] = {}
         answers: dict[str, Any] = {}
@@ -234,7 +237,7 @@ class RunDirectory:
                 (directory / name).write_bytes(content)
 
         remove(self.path / SUMMARY)  # it is not of this model
-        fill_model = partial(checkpoint.fill, model, self.plan.pooling, heads, evaluation, answers=answers)
+        fill_model = partial(checkpoint.fill, model, self.plan.pooling, heads, evaluation, answers=answers, weights=weights)
         write_directories({self.model: fill_model, **({self.predictions: fill} if files else {})})
 
     def write_predictions(self, task: Task, split: str, ids: list[str], predictions: Tensor) -> None:

@@ -20,6 +20,7 @@ from mtk.data.shards import Tokens
 from mtk.data.tokens import Batch
 from mtk.engine.cuda_graphs import LENGTHS, RecordedSteps
 from mtk.engine.gradients import Engine, Outcome, Parts, Sizes
+from mtk.engine.processes import FEWEST
 from mtk.errors import out_of_memory_explained
 from mtk.events import Progress
 from mtk.host.part import Part
@@ -155,7 +156,7 @@ class Trainer:
             with self.undisturbed():
                 examples = {task: self.batches[task].take(count) for task, count in self._counts(turn).items()}
                 sizes = {task: len(numbers) for task, numbers in examples.items()}
-                parts = self._parts(self.processes.share(examples))
+                parts = self._parts(examples)
                 with out_of_memory_explained(partial(_described, self.step + 1, parts)):
                     outcome = self.optimize(parts, sizes)
                 self.step += 1
@@ -193,17 +194,26 @@ class Trainer:
         return outcome
 
     def _parts(self, examples: Mapping[str, list[int]]) -> dict[str, list[Batch]]:
-        """Each task's batch of its examples. Tasks that read the same have the same readings, which are encoded once."""
+        """Of each task's batch of these examples what this process takes, in parts. Tasks that read the same have the same
+        readings, which are encoded once."""
         parts: dict[str, list[Batch]] = {}
         multiple = LENGTHS if self.recorded else 1
+        shares = self.processes.share(examples)
         for task, numbers in examples.items():
-            size = max(1, math.ceil(len(numbers) / max(self.config.accumulate, 2 if self.engine.in_halves else 1)))
-            own = [self.train[task].batch(part, multiple) for part in pieces(numbers, size)]
+            own = [self.train[task].batch(part, multiple) for part in self._pieces(shares[task])]
+            if self.processes.sharded:  # all pass as many
+                most = max(len(self._pieces(range(count))) for count in self.processes.shared_out(len(numbers)))
+                own += [replace(self.train[task].batch(numbers[:FEWEST], multiple), silent=True)] * (most - len(own))
             first = next((t for t in parts if self._drawn_as[t] == self._drawn_as[task] and examples[t] == numbers), None)
             if first:
                 own = [replace(batch, readings=its.readings) for batch, its in zip(own, parts[first], strict=True)]
             parts[task] = own
         return parts
+
+    def _pieces(self, numbers: Sequence[int]) -> list[list[int]]:
+        """These examples in the parts that they are accumulated from."""
+        count = max(self.config.accumulate, 2 if self.engine.in_halves else 1)
+        return pieces(numbers, max(1, math.ceil(len(numbers) / count)))
 
     def _rounds(self) -> int:
         """How often every task has its turn in an epoch."""

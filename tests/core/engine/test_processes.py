@@ -40,6 +40,13 @@ def test_every_example_is_taken_once_and_none_alone_that_need_not_be(count: int,
         assert not used or max(used) - min(used) <= 1
 
 
+@pytest.mark.parametrize("examples", range(1, 20))
+def test_it_is_known_how_many_examples_others_take(examples: int) -> None:
+    numbers = {"task": list(range(examples))}
+    taken = {len(Processes(rank, 4).share(numbers)["task"]) for rank in range(4)}
+    assert taken - {0} == Processes(0, 4).shared_out(examples)
+
+
 def test_small_batches_go_to_different_processes() -> None:
     examples = {"a": [1, 2, 3, 4], "b": [5, 6, 7, 8]}
     assert [bool(Processes(rank, 4).share(examples)["a"]) for rank in range(4)] == [True, True, False, False]
