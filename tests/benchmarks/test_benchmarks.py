@@ -96,3 +96,15 @@ def test_runs_that_a_file_holds_are_not_made_again(tmp_path: Path) -> None:
     assert scores._begun(file, settings) == [{"combiner": "sum"}]
     with pytest.raises(SystemExit, match=r"holds runs of other settings \(steps\)"):
         scores._begun(file, {**settings, "steps": 4})
+
+
+def test_the_model_of_a_step_shares_out_the_work_of_one_process() -> None:
+    import scaling
+
+    encoder = scaling.HERE
+    for sharded in (False, True):
+        one, eight = (scaling.Step(encoder, "pcgrad", 64, count, 32, sharded=sharded).work for count in (1, 8))
+        assert one.sent == one.rounds == one.host_rounds == 0
+        assert 8 * eight.operations == pytest.approx(one.operations)
+        assert eight.sent > 0
+    assert 8 * eight.moved == pytest.approx(one.moved)  # of what is sharded

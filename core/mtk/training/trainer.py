@@ -203,7 +203,9 @@ class Trainer:
             own = [self.train[task].batch(part, multiple) for part in self._pieces(shares[task])]
             if self.processes.sharded:  # all pass as many
                 most = max(len(self._pieces(range(count))) for count in self.processes.shared_out(len(numbers)))
-                own += [replace(self.train[task].batch(numbers[:FEWEST], multiple), silent=True)] * (most - len(own))
+                if len(own) < most:
+                    silent = replace(self.train[task].batch(numbers[:FEWEST], multiple), silent=True)
+                    own += [silent] * (most - len(own))
             first = next((t for t in parts if self._drawn_as[t] == self._drawn_as[task] and examples[t] == numbers), None)
             if first:
                 own = [replace(batch, readings=its.readings) for batch, its in zip(own, parts[first], strict=True)]
