@@ -28,7 +28,7 @@ import transformers
 from torch import Tensor
 
 import mtk
-from mtk.engine.embedding_gradients import EmbeddingGradients
+from mtk.engine.embedding_gradients import IDS, EmbeddingGradients
 from mtk.engine.gradients import Engine, Outcome
 from mtk.testing import tiny_encoder
 
@@ -138,9 +138,9 @@ def a_run(count: int, settings: dict[str, Any], out: Path) -> Made:
         losses.append(outcome.losses)
         return outcome
 
-    def exchanged(table: EmbeddingGradients, processes: Any, most: int) -> None:
+    def exchanged(table: EmbeddingGradients, processes: Any, most: int, count: int) -> None:
         looked_up[-1] += most
-        exchange(table, processes, most)
+        exchange(table, processes, most, count)
 
     Engine.backward = heard  # type: ignore[method-assign,assignment]
     EmbeddingGradients.exchange = exchanged  # type: ignore[method-assign,assignment]
@@ -163,7 +163,8 @@ def _formula(engine: Engine, count: int, tasks: int, heads: int, looked_up: int)
         rows = tasks + 1.0
     else:
         rows = 2.0 * tasks
-    lookups = count * (count - 1) * looked_up * (WIDTH * FLOAT + 2 * 8)
+    tables = (1 if rows == 2 else tasks) * VOCABULARY * WIDTH
+    lookups = (count - 1) * FLOAT * min(count * looked_up * (WIDTH + IDS), 2 * tables)
     return (count - 1) * FLOAT * (rows * dense + 2 * heads) + lookups
 
 

@@ -32,6 +32,7 @@ import transformers
 from scipy.optimize import nnls
 
 import mtk
+from mtk.engine.embedding_gradients import IDS
 from mtk.engine.gradients import Outcome
 from mtk.engine.processes import FEWEST
 from mtk.testing import tiny_encoder
@@ -113,7 +114,8 @@ class Step:
             dense = e.blocks if e.by_rows else whole
             moved = FLOAT * (rows * dense + (2 * rows + 1) * dense / n + ADAMW * whole)
             sent = FLOAT * share * dense * ((rows + 1) if self.method in GRAMIAN else 2)
-            sent += FLOAT * (n - 1) * tokens * (e.width + 4) if e.by_rows else 0
+            if e.by_rows:
+                sent += FLOAT * min((n - 1) * tokens * (e.width + IDS), 2 * rows * share * e.table)
             rounds, of_layer = (n - 1) * (rows + 1), PACKED
         sent += share * FLOAT * 2 * HEADS
         rounds += (n - 1) * SUMS

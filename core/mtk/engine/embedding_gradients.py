@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from mtk.engine.processes import Processes
 
+IDS = 4  # numbers of 4 bytes that go with a row: an entry and a task
+
 
 class EmbeddingGradients:
     """The gradients of an embedding table [entries, width], by task, for the entries that were looked up.
@@ -35,10 +37,16 @@ class EmbeddingGradients:
         """How many ids were."""
         return sum(len(ids) for ids, _, _ in self._lookups)
 
-    def exchange(self, processes: Processes, most: int) -> None:
-        """Let the lookups be those of all processes, of which one has at most so many. What is sent are the rows that were
-        touched; a process with fewer adds some of no gradient."""
+    def exchange(self, processes: Processes, most: int, count: int) -> None:
+        """Let the rows of `count` tasks be those of all processes, of which one looked up at most so many ids. What is sent
+        are the rows that were touched; a process with fewer adds some of no gradient. Where that would be more than whole
+        tables, as with many processes, these are summed."""
         table, n = self._parameter, self.looked_up
+        if is_more_than_whole(most, processes.count, count, table):
+            rows = self.full(count) if n else table.new_zeros(count, *table.shape)
+            processes.sum([rows])
+            self._gathered = rows, torch.arange(len(table), device=table.device)
+            return
         ids, rows = (torch.zeros(most, dtype=torch.int64, device=table.device) for _ in range(2))
         gradients = torch.zeros(most, table.shape[1], dtype=table.dtype, device=table.device)
         if self._lookups:
@@ -91,3 +99,9 @@ class EmbeddingGradients:
             sums = torch.ops.aten.embedding_dense_backward(gradients, rows * len(ids) + place, count * len(ids), -1, False)
             self._gathered = sums.view(count, len(ids), -1), entries
         return self._gathered
+
+
+def is_more_than_whole(most: int, processes: int, count: int, table: Tensor) -> bool:
+    """Whether so many lookups, sent by each process to each other one, are more than a sum of `count` whole tables."""
+    entries, width = table.shape
+    return processes * most * (width + IDS) > 2 * count * entries * width

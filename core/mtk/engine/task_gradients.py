@@ -119,7 +119,7 @@ class TaskGradients:
         for row in self._complete(count):
             self._processes.scatter(row)
         for table in self.tables.values():
-            table.exchange(self._processes, max(looked_up for _, looked_up in told))
+            table.exchange(self._processes, max(looked_up for _, looked_up in told), count)
 
     def kept(self, count: int) -> list[Tensor]:
         """All that the first rows are made of, or this process's stretch of it, to be changed in place."""

@@ -6,9 +6,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from together import together
 from torch import Tensor, nn
 
-from mtk.engine.embedding_gradients import EmbeddingGradients
+from mtk.engine.embedding_gradients import EmbeddingGradients, is_more_than_whole
+from mtk.engine.processes import Processes
 
 ENTRIES, WIDTH, COUNT = 12, 3, 3
 
@@ -76,3 +78,29 @@ def test_a_task_that_looked_up_nothing_has_zeros(rows: list[int]) -> None:
     other = [row for row in range(COUNT) if row not in rows]
     assert not gradients.full(COUNT)[other].any()
     assert not gradients.gramian(COUNT)[other].any()
+
+
+@pytest.mark.parametrize("is_whole", [False, True], ids=["touched rows", "whole tables"])
+def test_two_processes_have_the_rows_of_both(is_whole: bool) -> None:
+    """Few lookups are sent as such; many, and those of a process that has none, as whole tables."""
+    length = 30 if is_whole else 3
+    found = [[(7 * i % ENTRIES, i % COUNT) for i in range(length)], [] if is_whole else [(1, 0), (2, 2)]]
+    weights = torch.tensor([0.5, -2.0, 3.0], dtype=torch.float64)
+
+    def exchanged(processes: Processes) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        parameter = table()
+        gradients = EmbeddingGradients(parameter)
+        own = found[processes.rank]
+        dense = looked_up(gradients, own, processes.rank) if own else torch.zeros(COUNT, ENTRIES, WIDTH, dtype=torch.float64)
+        assert is_more_than_whole(length, 2, COUNT, parameter) == is_whole
+        gradients.exchange(processes, length, COUNT)
+        products, whole = gradients.gramian(COUNT), gradients.full(COUNT)
+        gradients.give(weights)
+        return dense, products, whole, parameter.grad
+
+    made = together(2, exchanged)
+    dense = made[0][0] + made[1][0]
+    for _, products, whole, gradient in made:
+        torch.testing.assert_close(whole, dense)
+        torch.testing.assert_close(products, dense.flatten(1) @ dense.flatten(1).T)
+        torch.testing.assert_close(gradient, torch.tensordot(weights, dense, dims=1))
