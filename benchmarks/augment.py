@@ -5,8 +5,9 @@ a clone of theirs.
 
 The same sentences, strength 0.1 of all four operations, 9 copies of each sentence, one process and one thread each. Warm is
 a pass over all sentences in a process that has made one before. Cold is a pass by a fresh process, from its first import on:
-NLTK, WordNet and, for mtk, whatever else it imports are part of it. Contestants take turns; a ratio is the median over the
-repeats of two rates of the same repeat.
+NLTK, WordNet and, for mtk, whatever else it imports are part of it. mtk makes a table of WordNet's synonyms and keeps it:
+cold is a process that finds it, and the first ever is one that makes it. Contestants take turns; a ratio is the median over
+the repeats of two rates of the same repeat.
 
 What counts is the copies that a user gets. eda.py makes three by each operation and gives nine of these twelve; mtk draws an
 operation for each copy and makes nine. The original sentence, which eda.py gives beside them, is not counted.
@@ -20,6 +21,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -30,7 +32,8 @@ from typing import Any
 
 ALPHA, COPIES = 0.1, 9
 OURS, THEIRS = "mtk eda", "eda.py"
-GOAL = 15.0
+FIRST = "mtk eda, first ever"
+GOALS = {"warm": 20.0, "cold": 5.0, "first ever": 5.0}
 START = "MTK_BENCHMARK_START"  # when a fresh process was started, by the clock that all processes share
 
 Pass = Callable[[], int]
@@ -49,23 +52,28 @@ def main() -> None:
     warm = measuring.side_by_side(
         {OURS: _ours(texts), THEIRS: _theirs(texts, arguments.eda_nlp)}, arguments.repeats, torch.device("cpu")
     )
-    cold: dict[str, list[float]] = {OURS: [], THEIRS: []}
+    cold: dict[str, list[float]] = {OURS: [], FIRST: [], THEIRS: []}
     rng = Random(0)
-    for repeat in range(arguments.cold_repeats):
-        for name in rng.sample(list(cold), len(cold)):
-            cold[name].append(_fresh(name, texts, arguments.eda_nlp))
-        print(f"fresh processes, {repeat + 1} of {arguments.cold_repeats}", flush=True)
+    with tempfile.TemporaryDirectory() as kept:
+        _fresh(OURS, texts[:1], arguments.eda_nlp, kept)  # which makes the table
+        for repeat in range(arguments.cold_repeats):
+            for name in rng.sample(list(cold), len(cold)):
+                with tempfile.TemporaryDirectory() as empty:
+                    cache = empty if name == FIRST else kept
+                    cold[name].append(_fresh(OURS if name == FIRST else name, texts, arguments.eda_nlp, cache))
+            print(f"fresh processes, {repeat + 1} of {arguments.cold_repeats}", flush=True)
 
     rows, measured = [], {}
-    for kind, times in (("warm", warm), ("cold", cold)):
-        faster = measuring.ratio(times, THEIRS, OURS)
-        rates = {name: COPIES * len(texts) / median(times[name]) for name in times}
-        rows.append([kind, *(f"{rates[name]:,.0f}" for name in (OURS, THEIRS)), faster, f"≥ {GOAL:g}"])
-        measured[kind] = {"seconds": times, "copies_per_second": rates, "ratio": faster}
+    for kind, times, ours in (("warm", warm, OURS), ("cold", cold, OURS), ("first ever", cold, FIRST)):
+        faster = measuring.ratio(times, THEIRS, ours)
+        rates = {name: COPIES * len(texts) / median(times[name]) for name in (ours, THEIRS)}
+        rows.append([kind, *(f"{rate:,.0f}" for rate in rates.values()), faster, f"≥ {GOALS[kind]:g}"])
+        seconds = {name: times[name] for name in rates}
+        measured[kind] = {"seconds": seconds, "copies_per_second": rates, "ratio": faster}
     columns = ["augmented sentences a second", OURS, THEIRS, "times as many", "goal"]
     about = {"sentences": len(texts), "words": sum(len(text.split()) for text in texts), "copies": COPIES, "alpha": ALPHA}
     measuring.finish(
-        measuring.table(columns, rows), {**about, "goal": GOAL, **measured}, torch.device("cpu"), arguments.json
+        measuring.table(columns, rows), {**about, "goals": GOALS, **measured}, torch.device("cpu"), arguments.json
     )
 
 
@@ -122,10 +130,10 @@ def _theirs(texts: Sequence[str], clone: Path) -> Pass:
     return work
 
 
-def _fresh(name: str, texts: Sequence[str], clone: Path) -> float:
+def _fresh(name: str, texts: Sequence[str], clone: Path, cache: str) -> float:
     """The seconds of one pass by a new process, from its start to its last sentence."""
     command = [sys.executable, __file__, "--cold", name, "--eda-nlp", str(clone)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", START: repr(time.monotonic())}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MTK_CACHE": cache, START: repr(time.monotonic())}
     done = subprocess.run(
         command, input=json.dumps(texts), stdout=subprocess.PIPE, encoding="utf-8", env=environment, check=True
     )

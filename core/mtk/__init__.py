@@ -15,6 +15,7 @@ from mtk.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from mtk.augmenter import Augmenter
+    from mtk.cache import kept
     from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Scope, Step
     from mtk.config import RunConfig
     from mtk.events import (
@@ -73,6 +74,7 @@ _HOME = {
     "Step": "mtk.combiner",
     "Stop": "mtk.events",
     "Task": "mtk.task",
+    "kept": "mtk.cache",
     "load": "mtk.training.checkpoint",
     "run": "mtk.pipeline",
 }
@@ -110,6 +112,7 @@ __all__ = [
     "Task",
     "UsageError",
     "hookimpl",
+    "kept",
     "load",
     "run",
 ]

@@ -43,6 +43,7 @@ SECTIONS = [
             "Result",
         ),
     ),
+    ("The cache", "mtk.cache", ("kept",)),
     ("A tiny encoder", "mtk.testing.encoder", ("tiny_encoder",)),
     ("The conformance kit", "mtk.testing", ("checks",)),
 ]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +21,7 @@ from hypothesis import strategies as st
 import mtk
 from mtk.augmenter import method_of
 from mtk.host.options import options
-from mtk_augment import wordnet
+from mtk_augment import thesaurus, wordnet
 from mtk_augment.aeda import MARKS, Aeda
 from mtk_augment.eda import Eda
 from mtk_augment.exchange import Exchange
@@ -47,6 +52,7 @@ alphas = st.floats(0.01, 1)
 def toy_wordnet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every word that starts with k has the synonym WORD~, and no other has any."""
     monkeypatch.setattr(wordnet, "load", lambda: None)
+    monkeypatch.setattr(wordnet, "_known", wordnet._Known())
     monkeypatch.setattr(wordnet, "synonyms", lambda token: (f"{token}~",) if token.startswith("k") else ())
 
 
@@ -171,7 +177,80 @@ def test_synonyms_are_of_the_word_whatever_stands_around_it() -> None:
     ],
 )
 def test_a_synonym_is_written_as_the_word_was(synonym: str, token: str, written: list[str]) -> None:
-    assert wordnet.dressed(synonym, token) == written
+    assert wordnet.dressed(synonym, token).split() == written
+
+
+# the table of synonyms
+
+
+def nltk_wordnet() -> Any:
+    """NLTK's own reader of the same files."""
+    import nltk
+    from nltk.corpus.reader import WordNetCorpusReader
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there are no other languages
+        return WordNetCorpusReader(nltk.data.find("corpora/wordnet/"), None)
+
+
+@pytest.mark.usefixtures("wordnet")
+def test_the_table_has_what_nltk_finds() -> None:
+    """Of every fortieth lemma, of forms of it, and of words that are in no dictionary."""
+    theirs, ours = nltk_wordnet(), wordnet.load()
+    lemmas = [lemma for lemma in sorted(theirs._lemma_pos_offset_map) if "_" not in lemma][::40]
+    endings = ("", "s", "es", "ed", "ing", "er", "est", "ies", "men", "q")
+    for number, lemma in enumerate(lemmas):
+        word = lemma + endings[number % len(endings)]
+        forms = {word, *(form for part in "nvar" for form in theirs._morphy(word, part))}
+        found = {name for synset in theirs.synsets(word) for name in synset.lemma_names() if name.lower() not in forms}
+        assert sorted(ours.synonyms(word)) == sorted(name.replace("_", " ") for name in found), word
+
+
+@pytest.mark.usefixtures("wordnet")
+def test_the_table_is_made_once_and_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setenv("MTK_CACHE", str(tmp_path))
+    monkeypatch.setattr(wordnet, "table", lambda read: made.append(1) or thesaurus.table(read))
+    anew, again = (wordnet.load.__wrapped__() for _ in range(2))
+    assert len(made) == 1
+    assert [anew.synonyms(word) for word in KNOWN] == [again.synonyms(word) for word in KNOWN]
+
+
+TOY = {
+    "data.noun": "  1 licence\n00000001 03 n 02 film 0 motion_picture 0 000 | .\n00000002 03 n 02 Ox 0 bull 0 000 | .\n",
+    "index.noun": "film n 1 0 1 0 00000001\nmotion_picture n 1 0 1 0 00000001\nox n 1 1 @ 1 0 00000002\n",
+    "noun.exc": "oxen ox\n",
+    "data.adj": "00000003 00 s 02 dear(a) 0 costly 0 000 | .\n",
+    "index.adj": "dear a 1 0 1 0 00000003\ncostly a 1 0 1 0 00000003\n",
+}
+
+
+def test_a_table_is_of_what_stands_in_the_files() -> None:
+    toy = thesaurus.Thesaurus(thesaurus.table(lambda name: TOY.get(name, "")))
+    assert toy.synonyms("films") == toy.synonyms("film") == ("motion picture",)
+    assert toy.synonyms("oxen") == ("bull",), "an irregular form, and a name is no synonym of itself"
+    assert toy.synonyms("dearest") == ("costly",)
+    assert toy.synonyms("costlier") == toy.synonyms("costly,") == ()
+    assert toy.synonyms("costly") == ("dear",), "without the mark of where it stands"
+
+
+@pytest.mark.parametrize("content", ["film", "film n 1 0 1 0 00000009", "film n x"])
+def test_what_is_no_wordnet_is_no_table(content: str) -> None:
+    with pytest.raises((ValueError, LookupError)):
+        thesaurus.table(lambda name: content if name == "index.noun" else "")
+
+
+@pytest.mark.usefixtures("wordnet")
+def test_wordnet_may_be_unpacked(tmp_path: Path) -> None:
+    """And NLTK, which takes a second to import, is not asked."""
+    place = wordnet._find()
+    if place.suffix != ".zip":
+        pytest.skip("it is unpacked here already")
+    with ZipFile(place) as archive:
+        archive.extractall(tmp_path / "corpora")
+    code = "import sys; from mtk_augment import wordnet; print(wordnet.synonyms('Movie!')[0], 'nltk' in sys.modules)"
+    command, environment = [sys.executable, "-c", code], {**os.environ, "NLTK_DATA": str(tmp_path)}
+    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "film False\n"
 
 
 # random insertion

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from inspect import Parameter
 from typing import Any
 
@@ -24,6 +24,21 @@ def named(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str,
     """Those of the `offered` arguments that `function` names, by its own names for them; all, if it has `**keywords`."""
     wanted = names(function, tuple(offered))
     return {own: offered[name] for own, name in wanted.items()}
+
+
+def bound(method: Callable[..., Any], offered: tuple[str, ...], values: tuple[Any, ...]) -> Callable[[], Any]:
+    """A bound method with those of the `offered` arguments that it names, for what is called many times with the same."""
+    if _in_order(method.__func__, offered):  # type: ignore[attr-defined]
+        return partial(method, *values)
+    return partial(method, **named(method.__func__, dict(zip(offered, values, strict=True))))  # type: ignore[attr-defined]
+
+
+@cache
+def _in_order(function: Callable[..., Any], offered: tuple[str, ...]) -> bool:
+    """Whether the `offered` arguments are its first ones, so that they need no names, which take their time."""
+    first = parameters(function)[: len(offered)]
+    in_place = [(p.name, name) for p, name in zip(first, offered, strict=False) if p.kind is p.POSITIONAL_OR_KEYWORD]
+    return list(names(function, offered).items()) == in_place and len(in_place) == len(offered)
 
 
 @cache

@@ -44,20 +44,24 @@ def call(part: object, method: str, /, *, on: str = "", **offered: Any) -> Any:
         return bound(**named(function, offered))  # type: ignore[operator]
 
 
-@contextmanager
-def calling(part: object, method: str, on: str = "") -> Iterator[None]:
-    """Turn what a part's method raises into the error that names it. Mistakes that the part explains itself, running out of
-    memory and Ctrl-C go through."""
-    try:
-        yield
-    except MtkError:
-        raise
-    except failures() as error:
-        if is_out_of_memory(error):
-            raise
-        reason = f"its {method} failed{on}: {in_words(error)}"
+class calling:  # noqa: N801 - a context manager, and a class since many are entered in every step
+    """Turn what a part's method raises into the error that names it; `on` says what it was called with. Mistakes that the
+    part explains itself, running out of memory and Ctrl-C go through."""
+
+    __slots__ = ("_method", "_on", "_part")
+
+    def __init__(self, part: object, method: str, on: str = "") -> None:
+        self._part, self._method, self._on = part, method, on
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, MtkError) or not isinstance(error, failures()) or is_out_of_memory(error):
+            return
+        part, reason = self._part, f"its {self._method} failed{self._on}: {in_words(error)}"
         line = line_of(error, type(part).__module__)
-        raise (_named(part, reason + line) if line else broken(part, method, reason)) from error
+        raise (_named(part, reason + line) if line else broken(part, self._method, reason)) from error
 
 
 def broken(part: object, method: str, reason: str) -> UsageError:

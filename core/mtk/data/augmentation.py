@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from mtk.augmenter import Augmenter, method_of
+from mtk.calling.arguments import bound
 from mtk.calling.failures import broken, call, calling
 from mtk.data.split import Label, Split, as_label
 from mtk.task import Task
@@ -65,13 +66,23 @@ def changed_copies(text: str, augmenter: Augmenter, copies: int, rng: Random) ->
     words = tuple(text.split())
     if not words:
         return [text] * copies
-    texts = []
-    for _ in range(copies):
-        result = call(augmenter, "__call__", on=f" on '{text}'", words=words, rng=rng)
-        if not _are_words(result):
-            promised = "it promises a list of at least one word"
-            raise broken(augmenter, "__call__", f"{promised}, but '{text}' became {result!r}")
-        texts.append(" ".join(result))
+    change = bound(augmenter.__call__, ("words", "rng"), (words, rng))
+    results: list[Any] = []
+    texts: list[str] = []
+    found: set[str] = set()
+    with calling(augmenter, "__call__", f" on '{text}'"):
+        for _ in range(copies):
+            result = change()
+            results.append(result)
+            try:
+                texts.append(" ".join(result) if isinstance(result, list) else "")
+                found.update(result)
+            except TypeError:  # something that is no string
+                texts.append("")
+    found.difference_update(words)
+    if "" in texts or not all(map(str.strip, found)):
+        wrong = next((result for result in results if not _are_words(result)), results[0])
+        raise broken(augmenter, "__call__", f"it promises a list of at least one word, but '{text}' became {wrong!r}")
     return texts
 
 

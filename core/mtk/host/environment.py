@@ -15,6 +15,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
+from mtk.cache import directory
 from mtk.host.registry import PACKAGE, Registry
 
 VARIABLES = (
@@ -103,12 +104,11 @@ def _plugins() -> list[str]:
 
 
 def _caches() -> dict[str, Path]:
-    """Where token ids are kept, and where transformers keeps what it fetched."""
+    """Where mtk keeps what it made, and where transformers keeps what it fetched."""
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    own = os.environ.get("MTK_CACHE")
     home = os.environ.get("HF_HOME")
     return {
-        "tokens": (Path(own) if own else user / "mtk") / "tokens",
+        **{folder: directory(folder) for folder in ("tokens", "synonyms")},
         "hub": Path(os.environ.get("HF_HUB_CACHE") or (Path(home) if home else user / "huggingface") / "hub"),
     }
 

@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import mtk
 from mtk_augment.alpha import Alpha
-from mtk_augment.draws import one_of
 from mtk_augment.random_deletion import RandomDeletion
 from mtk_augment.random_insertion import RandomInsertion
 from mtk_augment.random_swap import RandomSwap
@@ -26,12 +25,8 @@ class Eda(mtk.Augmenter):
     copies: ClassVar[int] = 9
 
     def __init__(self, *, alpha: Alpha = 0.1) -> None:
-        self.operations: tuple[mtk.Augmenter, ...] = (
-            SynonymReplacement(alpha=alpha),
-            RandomInsertion(alpha=alpha),
-            RandomSwap(alpha=alpha),
-            RandomDeletion(alpha=alpha),
-        )
+        operations = (SynonymReplacement, RandomInsertion, RandomSwap, RandomDeletion)
+        self._changes = tuple(operation(alpha=alpha).__call__ for operation in operations)
 
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
-        return one_of(self.operations, rng)(words, rng)
+        return self._changes[int(rng.random() * len(self._changes))](words, rng)  # as `one_of` draws

@@ -8,7 +8,6 @@ from random import Random
 import mtk
 from mtk_augment import wordnet
 from mtk_augment.alpha import Alpha, count
-from mtk_augment.draws import below, one_of
 
 
 class RandomInsertion(mtk.Augmenter):
@@ -24,9 +23,13 @@ class RandomInsertion(mtk.Augmenter):
         self.alpha = alpha
 
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
-        offers = wordnet.synonyms_of_all(tuple(words))
-        changed = list(words)
+        changed, offers, draw = list(words), wordnet.offers(tuple(words)), rng.random
         for _ in range(count(self.alpha, len(words)) if offers else 0):
-            place = below(len(changed) + 1, rng)
-            changed[place:place] = one_of(one_of(offers, rng)[1], rng).split()
+            place = int(draw() * (len(changed) + 1))  # as `below` does
+            _, (synonyms, _) = offers[int(draw() * len(offers))]
+            chosen = synonyms[int(draw() * len(synonyms))]
+            if " " in chosen:
+                changed[place:place] = chosen.split()
+            else:
+                changed.insert(place, chosen)
         return changed

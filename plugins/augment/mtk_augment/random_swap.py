@@ -7,7 +7,6 @@ from random import Random
 
 import mtk
 from mtk_augment.alpha import Alpha, count
-from mtk_augment.draws import below
 
 
 class RandomSwap(mtk.Augmenter):
@@ -21,9 +20,10 @@ class RandomSwap(mtk.Augmenter):
         self.alpha = alpha
 
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
-        changed = list(words)
-        for _ in range(count(self.alpha, len(words)) if len(words) > 1 else 0):
-            i, j = below(len(words), rng), below(len(words) - 1, rng)
-            j += j >= i  # any but i
+        changed, length, draw = list(words), len(words), rng.random
+        for _ in range(count(self.alpha, length) if length > 1 else 0):
+            i, j = int(draw() * length), int(draw() * (length - 1))  # as `below` draws
+            if j >= i:
+                j += 1  # any but i
             changed[i], changed[j] = changed[j], changed[i]
         return changed

@@ -8,7 +8,7 @@ from random import Random
 import mtk
 from mtk_augment import wordnet
 from mtk_augment.alpha import Alpha, count
-from mtk_augment.draws import one_of, some_of
+from mtk_augment.draws import some_of
 
 
 class SynonymReplacement(mtk.Augmenter):
@@ -25,10 +25,14 @@ class SynonymReplacement(mtk.Augmenter):
         self.alpha = alpha
 
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
-        changed = list(words)
-        chosen = some_of(wordnet.synonyms_of_all(tuple(words)), count(self.alpha, len(words)), rng)
+        changed, draw = list(words), rng.random
+        chosen = some_of(wordnet.offers(tuple(words)), count(self.alpha, len(words)), rng)
         if len(chosen) > 1:
             chosen.sort(reverse=True)  # from the end, as one word may become several
-        for place, synonyms in chosen:
-            changed[place : place + 1] = wordnet.dressed(one_of(synonyms, rng), words[place])
+        for place, (_, replacements) in chosen:
+            new = replacements[int(draw() * len(replacements))]  # as `one_of` draws
+            if " " in new:
+                changed[place : place + 1] = new.split()
+            else:
+                changed[place] = new
         return changed

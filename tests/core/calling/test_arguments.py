@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mtk.calling.arguments import named, parameters, unfit
+from mtk.calling.arguments import bound, named, parameters, unfit
 
 OFFERED = {"gramian": "G", "step": "S"}
 
@@ -55,3 +55,27 @@ def test_self_is_no_argument_and_a_class_without_a_constructor_takes_none() -> N
 
     assert [p.name for p in parameters(Plain.method)] == ["gramian"]
     assert parameters(Plain.__init__) == ()
+
+
+class Asked:
+    def both(self, gramian: str, step: str) -> tuple[str, ...]:
+        return gramian, step
+
+    def turned(self, step: str, gramian: str) -> tuple[str, ...]:
+        return gramian, step
+
+    def named(self, matrix: str, *, step: str) -> tuple[str, ...]:
+        return matrix, step
+
+    def last(self, step: str) -> str:
+        return step
+
+    def any(self, **rest: str) -> dict[str, str]:
+        return rest
+
+
+def test_what_is_bound_is_given_what_it_names() -> None:
+    asked, offered = Asked(), (("gramian", "step"), ("G", "S"))
+    assert bound(asked.both, *offered)() == bound(asked.turned, *offered)() == bound(asked.named, *offered)() == ("G", "S")
+    assert bound(asked.last, *offered)() == "S"
+    assert bound(asked.any, *offered)() == OFFERED

@@ -1,10 +1,7 @@
-"""Token ids kept between runs: what comes from a file is what would be made anew, and no file can spoil a run."""
+"""Token ids kept between runs: what comes from a file is what would be made anew."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -164,125 +161,11 @@ def test_a_damaged_file_is_made_again(tiny_encoder: Path, made: list[int], damag
     assert files() == [file]
 
 
-def test_a_directory_that_cannot_be_written_fails_nothing(
-    tiny_encoder: Path, made: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fresh = tokenized(tiny_encoder)
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("MTK_CACHE", str(tmp_path / "file"))  # not even root makes a directory there
-    assert_equal(fresh, tokenized(tiny_encoder))
-
-    def full(*arguments: object) -> None:
-        raise OSError("No space left on device")
-
-    monkeypatch.setenv("MTK_CACHE", str(tmp_path / "full"))
-    monkeypatch.setattr(Path, "replace", full)
-    assert_equal(fresh, tokenized(tiny_encoder))
-    assert len(made) == 3
-    assert files() == []
-
-
-def test_what_has_not_been_used_for_longest_makes_room(
-    tiny_encoder: Path, made: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for text in ("cat", "dog", "bird"):
-        tokenized(tiny_encoder, split([text]))
-    by_age = sorted(files(), key=lambda file: file.stat().st_mtime_ns)
-    for file, seconds in zip(by_age, (1, 3, 2), strict=True):
-        os.utime(file, (seconds, seconds))
-    tokenized(tiny_encoder, split(["cat"]))  # read, so that it is the last used
-    assert len(made) == 3
-    monkeypatch.setattr(cache, "LIMIT", int(3.5 * by_age[0].stat().st_size))
-    tokenized(tiny_encoder, split(["horse"]))
-    assert len(files()) == 3
-    assert {by_age[0], by_age[1]} < set(files())
-
-
 def test_few_texts_are_not_kept(tiny_encoder: Path) -> None:
     tokenized(tiny_encoder, split(["a cat"] * (tokens.FEWEST_KEPT - 1)))
     assert not cache.directory().exists()
     tokenized(tiny_encoder, split(["a cat"] * tokens.FEWEST_KEPT))
     assert len(files()) == 1
-
-
-def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert cache.directory() == Path(os.environ["MTK_CACHE"]) / "tokens"
-    monkeypatch.setenv("MTK_CACHE", "")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.directory() == tmp_path / "mtk" / "tokens"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache.directory() == tmp_path / ".cache" / "mtk" / "tokens"
-
-
-def test_without_a_home_there_is_no_cache(tiny_encoder: Path, made: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MTK_CACHE")
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-
-    def homeless() -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(Path, "home", homeless)
-    assert tokenized(tiny_encoder).readings[0].lengths
-    assert len(made) == 1
-
-
-def test_a_cache_that_can_only_be_read_is_read(tiny_encoder: Path, made: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh = tokenized(tiny_encoder)
-
-    def refuse(*arguments: object) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(os, "utime", refuse)
-    assert_equal(fresh, tokenized(tiny_encoder))
-    assert len(made) == 1
-
-
-def test_nothing_has_the_name_of_an_entry_before_it_is_whole(
-    tiny_encoder: Path, made: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write = Path.write_bytes
-    halfway: list[Path] = []
-
-    def in_two_parts(path: Path, content: bytes) -> int:
-        write(path, content[: len(content) // 2])
-        halfway.append(path)
-        assert not [file for file in files() if not file.suffix]
-        return write(path, content)
-
-    monkeypatch.setattr(Path, "write_bytes", in_two_parts)
-    tokenized(tiny_encoder)
-    assert halfway
-    assert [file.suffix for file in files()] == [""]
-
-
-# Asks for the same entries in the same order as another process does at the same time.
-_AT_THE_SAME_TIME = """
-import sys
-import torch
-from mtk.data import token_cache as cache
-
-print("ready", flush=True)
-sys.stdin.readline()
-for number in range(30):
-    made = torch.full((100_000,), number, dtype=torch.int32)
-    assert torch.equal(cache.kept([str(number)], lambda: {"input_ids": made})["input_ids"], made)
-"""
-
-
-def test_two_processes_share_it() -> None:
-    command, pipe = [sys.executable, "-c", _AT_THE_SAME_TIME], subprocess.PIPE
-    processes = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(2)]
-    for process in processes:
-        assert process.stdout is not None
-        process.stdout.readline()
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    complaints = [process.communicate()[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], complaints
-    assert [file.suffix for file in files()] == [""] * 30  # what each wrote beside its entries is gone
 
 
 @pytest.mark.parametrize("plain", [True, False])
