@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtk.errors import DataError, MtkError, UsageError
 from mtk.hookspecs import hookimpl
+from mtk.importing import unsearched
 
 if TYPE_CHECKING:
     from mtk.augmenter import Augmenter
@@ -121,7 +122,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'mtk' has no attribute '{name}'")
-    value = getattr(import_module(_HOME[name]), name)
+    with unsearched():
+        value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
 

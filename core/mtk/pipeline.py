@@ -20,6 +20,7 @@ from mtk.errors import UsageError, out_of_memory_explained
 from mtk.events import Preparation, Result
 from mtk.file_form import FileForm
 from mtk.host.registry import PACKAGE, Registry
+from mtk.importing import import_transformers, unsearched
 from mtk.metrics import Metrics
 from mtk.plan import RunPlan, layout_of, pin, plan_run
 
@@ -68,10 +69,12 @@ def run(
             return run(config, listeners=(*listeners, shown), **how, **settings)
     if config is None:
         config = check(settings if resume is None else resumed(Path(resume), settings))
-    plan = plan_run(config, registry)
-    from mtk.engine.device import choose_device
-    from mtk.engine.processes import Processes, joined, place_in
-    from mtk.engine.sharding import Sharded
+    with unsearched():
+        plan = plan_run(config, registry)
+        import_transformers()
+        from mtk.engine.device import choose_device
+        from mtk.engine.processes import Processes, joined, place_in
+        from mtk.engine.sharding import Sharded
 
     device = place_in(choose_device(plan.config.device))
     with joined(device, Sharded if shard else Processes) as processes:
@@ -90,12 +93,13 @@ def _train(
     processes: Processes,
     shared: Shared | None,
 ) -> Result:
-    from mtk.engine.device import choose_precision, deterministic
-    from mtk.host.listeners import Listeners
-    from mtk.training.build import augment, build_training, check_shardable, describe, read_data
-    from mtk.training.loop import predict_tests, train_and_keep
-    from mtk.training.resume import read_state_of_all
-    from mtk.training.run_directory import RunDirectory
+    with unsearched():
+        from mtk.engine.device import choose_precision, deterministic
+        from mtk.host.listeners import Listeners
+        from mtk.training.build import augment, build_training, check_shardable, describe, read_data
+        from mtk.training.loop import predict_tests, train_and_keep
+        from mtk.training.resume import read_state_of_all
+        from mtk.training.run_directory import RunDirectory
 
     if processes.sharded:
         check_shardable(plan)
@@ -182,10 +186,11 @@ def evaluate(
     The split is train, dev or test, or `dev-NAME` of a further development set. Rows and tasks that are not scored are said
     to the logger `mtk`.
     """
-    from mtk.data.tasks_toml import check_split
-    from mtk.training import checkpoint
-    from mtk.training.evaluation import evaluate_splits
-    from mtk.training.scored import read_scored
+    with unsearched():
+        from mtk.data.tasks_toml import check_split
+        from mtk.training import checkpoint
+        from mtk.training.evaluation import evaluate_splits
+        from mtk.training.scored import read_scored
 
     config = check(read_config(Path(path) / "config.toml"))
     registry = Registry()

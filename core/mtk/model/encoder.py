@@ -17,6 +17,7 @@ from mtk.calling.failures import calling, tensor
 from mtk.errors import UsageError
 from mtk.files import is_directory
 from mtk.head import Encoding
+from mtk.importing import import_transformers
 from mtk.model.adapting import base_of, merge_saved, merged
 from mtk.pooling import Pooling
 
@@ -124,6 +125,7 @@ def load_parts(
     `name` itself that messages speak of; `hint` is a sentence for one who mistyped it. An adapter is merged into the
     encoder that it is for. Weights are read from safetensors, and from a pickle only where that is allowed. Raises
     UsageError if it cannot be had."""
+    import_transformers()
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     source = source or name
@@ -193,7 +195,7 @@ def _check_weights(name: str, backbone: nn.Module, loading: Mapping[str, Any]) -
             f"The encoder '{name}' lacks weights of a {type(backbone).__name__}, and would be trained from noise: {shown} "
             f"({len(missing)} of {len(backbone.state_dict())}).{instead} Save it anew with save_pretrained, or take another."
         )
-    unfit = [key for key, value in backbone.named_parameters() if not value.isfinite().all()]
+    unfit = [key for key, value in backbone.named_parameters() if not torch.stack(torch.aminmax(value)).isfinite().all()]
     if unfit:
         raise UsageError(f"The encoder '{name}' has weights that are no finite numbers: {', '.join(unfit[:3])}.")
 
