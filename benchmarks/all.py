@@ -54,6 +54,7 @@ def plan(arguments: argparse.Namespace) -> dict[str, list[str]]:
         made["augment"] = ["augment.py", "--data", arguments.data, "--eda-nlp", arguments.eda_nlp]
     made["checkpoint"] = ["checkpoint.py", *load]
     made["startup"] = ["startup.py"]
+    made["recordings"] = ["recordings.py", "--data", arguments.data]
     return made
 
 

@@ -35,11 +35,12 @@ from mtk.data.batches import Batches, pieces
 from mtk.data.split import TaskData
 from mtk.data.tasks_toml import read_layout, read_task
 from mtk.data.tokens import Batch
-from mtk.engine.cuda_graphs import LENGTHS, choose_recording
+from mtk.engine.cuda_graphs import choose_recording
 from mtk.engine.device import autocast_of, choose_device, choose_precision
 from mtk.engine.gradients import Engine
 from mtk.engine.packing import why_plain
 from mtk.engine.processes import meeting_point
+from mtk.engine.shapes import Shapes
 from mtk.events import Result
 from mtk.host.kinds import Kinds
 from mtk.model.encoder import Encoder
@@ -49,6 +50,8 @@ from mtk.training.build_model import build_encoder, build_model
 from mtk.training.trainer import Recipe, Trainer
 
 T = TypeVar("T")
+
+STEPS = 1_000  # of a run, as which steps are padded where they are recorded
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -63,6 +66,9 @@ NEEDED = {
 # Encoders that are timed by their shape alone: a configuration, random weights, and the tokenizer of `minilm`.
 SHAPES: dict[str, transformers.PreTrainedConfig] = {
     "bert-base-shape": transformers.BertConfig(),  # the defaults are those of bert-base-uncased
+    "bert-tiny-shape": transformers.BertConfig(
+        hidden_size=128, num_hidden_layers=2, num_attention_heads=2, intermediate_size=512
+    ),
 }
 
 
@@ -142,12 +148,14 @@ class Workload:
     def steps(self, batch_size: int, parts: int = 1) -> Iterator[dict[str, list[Batch]]]:
         """Batches of every task, each in so many parts, as a run draws and pads them, without end."""
         streams = {name: Batches(t.lengths, batch_size, Random(name)) for name, t in self.train.items()}
-        multiple = LENGTHS if self.device.type == "cuda" else 1
+        shapes = Shapes(self.train, dict.fromkeys(self.train, batch_size), STEPS, 1) if self.device.type == "cuda" else None
         while True:
             examples = {name: next(stream) for name, stream in streams.items()}
+            in_parts = {name: pieces(numbers, -(-len(numbers) // parts)) for name, numbers in examples.items()}
+            lengths = shapes.of(in_parts) if shapes else {}
             yield {
-                name: [self.train[name].batch(part, multiple) for part in pieces(numbers, -(-len(numbers) // parts))]
-                for name, numbers in examples.items()
+                name: [self.train[name].batch(part, lengths.get(name, ())) for part in of_task]
+                for name, of_task in in_parts.items()
             }
 
 

@@ -47,7 +47,6 @@ from mtk.data.tokens import (
     cut_remark,
     description,
     label_tensor,
-    padded,
     padding,
     tokenize,
     unread,
@@ -309,12 +308,24 @@ class Shards:
         found = [cut_remark(cut, total, self.max_length, holding), unread_remark(unknown, total)]
         return [remark for remark in found if remark]
 
-    def batch(self, examples: Sequence[int], multiple: int = 1) -> Batch:
+    def shape(self, examples: Sequence[int]) -> list[tuple[int, int]]:
+        """Of a batch of these examples, as `TokenizedSplit.shape` gives it."""
+        found = []
+        for columns in self._readings:
+            lengths = (
+                int(shard.arrays[f"{column}.{LENGTHS}"][own].max())
+                for shard, own in self._by_shard(examples)
+                for column in columns
+            )
+            found.append((len(columns) * len(examples), max(lengths)))
+        return found
+
+    def batch(self, examples: Sequence[int], lengths: Sequence[int] = ()) -> Batch:
         """The examples of these numbers, as `TokenizedSplit.batch` gives them."""
         rows = [(shard, row) for shard, own in self._by_shard(examples) for row in own]
         readings = [
-            self._reading([(shard, row, column) for column in columns for shard, row in rows], len(columns), multiple)
-            for columns in self._readings
+            self._reading([(shard, row, column) for column in columns for shard, row in rows], len(columns), length)
+            for columns, length in zip(self._readings, lengths or [0] * len(self._readings), strict=True)
         ]
         labels = torch.from_numpy(np.stack([shard.arrays[_LABELS][row] for shard, row in rows]))
         tokens = sum(int(reading.inputs["attention_mask"].sum()) for reading in readings)
@@ -330,9 +341,9 @@ class Shards:
         ((shard, (own,)),) = self._by_shard([row])
         return shard.row(_ID_LENGTHS, _IDS, own).tobytes().decode("utf-8", "surrogatepass")
 
-    def _reading(self, rows: Sequence[tuple[Shard, int, int]], sequences: int, multiple: int) -> Reading:
+    def _reading(self, rows: Sequence[tuple[Shard, int, int]], sequences: int, length: int) -> Reading:
         lengths = torch.tensor([int(shard.arrays[f"{column}.{LENGTHS}"][row]) for shard, row, column in rows])
-        mask = torch.arange(padded(int(lengths.max()), multiple, self.max_length)) < lengths.unsqueeze(1)
+        mask = torch.arange(max(int(lengths.max()), length)) < lengths.unsqueeze(1)
         inputs = {}
         for name in self.names:
             flat = np.concatenate([shard.row(f"{c}.{LENGTHS}", f"{c}.{name}", row) for shard, row, c in rows])

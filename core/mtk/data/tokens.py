@@ -93,7 +93,6 @@ class Sequences:
         self._words = tokens.pop(_WORDS).to(device) if words else None
         self.lengths: list[int] = lengths.tolist()
         self.unread = unread(tokens["input_ids"], lengths, tokenizer)
-        self._max_length = max_length
         self._pad = padding(tokenizer, tokens)
         self._flat = {name: tokens[name].to(device) for name in sorted(tokens)}  # a file does not keep their order
         self._lengths = lengths.to(device)
@@ -109,33 +108,27 @@ class Sequences:
         same = self.lengths == other.lengths and self._flat.keys() == other._flat.keys()
         return same and all(torch.equal(flat, other._flat[name]) for name, flat in self._flat.items())
 
-    def inputs(self, rows: Sequence[int], multiple: int) -> Inputs:
-        """The sequences of these numbers, padded as `padded` says."""
-        cells, mask = self._cells(rows, multiple)
+    def inputs(self, rows: Sequence[int], length: int) -> Inputs:
+        """The sequences of these numbers, padded to the longest, and on to `length`."""
+        cells, mask = self._cells(rows, length)
         inputs = {name: torch.where(mask, flat[cells], self._pad[name]).long() for name, flat in self._flat.items()}
         inputs["attention_mask"] = mask.long()
         return inputs
 
-    def words(self, rows: Sequence[int], multiple: int) -> Tensor | None:
+    def words(self, rows: Sequence[int], length: int) -> Tensor | None:
         """Which word begins at each token of these sequences [sequences, length]; -1 where none does."""
         if self._words is None:
             return None
-        cells, mask = self._cells(rows, multiple)
+        cells, mask = self._cells(rows, length)
         return torch.where(mask, self._words[cells], -1).long()
 
-    def _cells(self, rows: Sequence[int], multiple: int) -> tuple[Tensor, Tensor]:
+    def _cells(self, rows: Sequence[int], length: int) -> tuple[Tensor, Tensor]:
         """Where the tokens of these sequences are in what is flat [sequences, length], and where there are any."""
         index = on_device(rows, self._lengths.device)
-        length = max(self.lengths[row] for row in rows)
-        positions = torch.arange(padded(length, multiple, self._max_length), device=self._lengths.device)
+        longest = max(self.lengths[row] for row in rows)
+        positions = torch.arange(max(longest, length), device=self._lengths.device)
         mask = positions < self._lengths[index].unsqueeze(1)
         return torch.where(mask, self._starts[index].unsqueeze(1) + positions, 0), mask
-
-
-def padded(longest: int, multiple: int, max_length: int) -> int:
-    """The tokens that sequences are padded to: those of the longest, and on to a `multiple` where the longest allowed is not
-    reached before."""
-    return max(longest, min(-(-longest // multiple) * multiple, max_length))
 
 
 def padding(tokenizer: Any, names: Iterable[str]) -> dict[str, int]:
@@ -223,16 +216,24 @@ class TokenizedSplit:
         """Its batches, as lists of the examples' numbers."""
         return Batches(self.lengths, batch_size, rng)
 
-    def batch(self, examples: Sequence[int], multiple: int = 1) -> Batch:
-        """The examples of these numbers; each reading as `Sequences.inputs` pads it."""
-        own = self._rows_of(examples)
+    def shape(self, examples: Sequence[int]) -> list[tuple[int, int]]:
+        """Of a batch of these examples, for each reading: its sequences, and the tokens of the longest."""
+        rows = self._rows_in_readings(examples)
+        lengths = ([r.lengths[row] for row in of] for r, of in zip(self.readings, rows, strict=True))
+        return [(len(own), max(own)) for own in lengths]
+
+    def batch(self, examples: Sequence[int], lengths: Sequence[int] = ()) -> Batch:
+        """The examples of these numbers; each reading padded to the longest of its sequences, and on to its one of
+        `lengths`, where they are given."""
+        lengths = lengths or [0] * len(self.readings)
         readings, tokens = [], 0
-        for sequences, count in zip(self.readings, self._counts, strict=True):
-            rows = [n * self._rows + row for n in range(count) for row in own]
+        every = zip(self.readings, self._counts, self._rows_in_readings(examples), lengths, strict=True)
+        for sequences, count, rows, length in every:
             tokens += sum(sequences.lengths[row] for row in rows)
-            readings.append(Reading(sequences.inputs(rows, multiple), count))
+            readings.append(Reading(sequences.inputs(rows, length), count))
         labels = self.labels[on_device(list(examples), self.labels.device)]
-        places = self._places(examples) if self._candidates else self.readings[0].words(own, multiple)
+        words = self.readings[0].words(self._rows_of(examples), lengths[0])
+        places = self._places(examples) if self._candidates else words
         if places is not None and labels.ndim == 2:
             labels = labels[:, : places.shape[1]] if self._candidates else _at(labels, places)
         return Batch(tuple(readings), labels, tokens, places)
@@ -259,6 +260,11 @@ class TokenizedSplit:
         if self._candidates is None:
             return list(examples)
         return [row for i in examples for row in range(self._first[i], self._first[i + 1])]
+
+    def _rows_in_readings(self, examples: Sequence[int]) -> list[list[int]]:
+        """For each reading, the numbers of its sequences that these examples have."""
+        own = self._rows_of(examples)
+        return [[n * self._rows + row for n in range(count) for row in own] for count in self._counts]
 
     def _places(self, examples: Sequence[int]) -> Tensor:
         assert self._candidates is not None

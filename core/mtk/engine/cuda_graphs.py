@@ -1,14 +1,15 @@
 """Optimizer steps recorded once as CUDA graphs and then replayed, so that a GPU does not wait for Python between kernels.
 
 At the batch sizes of fine-tuning, launching the thousands of kernels of a step takes longer than computing them. A graph
-launches them all at once, but only for tensors of the shapes and at the addresses of its recording: so batches are padded
-to few lengths, and copied into the recording's own.
+launches them all at once, but only for tensors of the shapes and at the addresses of its recording: so steps are padded to
+few shapes (`mtk.engine.shapes`), and batches copied into the recording's own.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Literal, Protocol
 
@@ -16,10 +17,11 @@ import torch
 
 from mtk.data.tokens import Batch, Reading
 from mtk.engine.gradients import Outcome, Parts
+from mtk.engine.shapes import MOST
 from mtk.errors import UsageError
 
-# Tokens that a batch's length is padded to a multiple of. It also keeps attention masks aligned for the fused kernels.
-LENGTHS = 16
+SEEN = 1000  # shapes that are remembered without a recording
+SPARED = 0.1  # of a device's memory: where less is free, what was recorded goes before more is
 
 logger = logging.getLogger("mtk")
 
@@ -32,9 +34,13 @@ class Recording(Protocol):
     def replay(self) -> Outcome:
         """Do it with what now stands in the batches it was recorded with."""
 
+    def free(self) -> None:
+        """Give back what it takes on the device. It is not replayed any more."""
+
 
 class CudaGraph:
-    """A step as a CUDA graph. All graphs share their memory, as only one runs at a time."""
+    """A step as a CUDA graph. All graphs compute in the same memory, as only one runs at a time; what each takes for itself
+    is its list of kernels, with their arguments."""
 
     _pool: Any = None
 
@@ -60,19 +66,42 @@ class CudaGraph:
             combined=None if outcome.combined is None else outcome.combined.clone(),
         )
 
+    def free(self) -> None:
+        torch.cuda.synchronize()  # it may be running
+        self._graph.reset()
+
+
+def has_room() -> bool:
+    """Whether the current device has memory for more recordings; where there is none, what stands in for it has."""
+    if not torch.cuda.is_available():
+        return True
+    free, total = torch.cuda.mem_get_info()
+    return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated() > SPARED * total
+
 
 class RecordedSteps:
     """Makes steps: as `step` does for batches of shapes it sees for the first time, which also warms up what they need; by a
     recording of it from the second time on.
 
-    If a step cannot be recorded, a warning says so, and this and all further ones are made as they are.
+    At most `most` recordings are kept, and none is added where there is no `room`: the one that was not replayed for longest
+    makes way. If a step cannot be recorded, a warning says so, and this and all further ones are made as they are.
     """
 
-    def __init__(self, step: Step, record: Callable[[Callable[[], Outcome]], Recording] = CudaGraph) -> None:
+    def __init__(
+        self,
+        step: Step,
+        record: Callable[[Callable[[], Outcome]], Recording] = CudaGraph,
+        *,
+        most: int = MOST,
+        room: Callable[[], bool] = has_room,
+    ) -> None:
+        self.made = self.replayed = 0
+        """Steps, and those of them that were replays, the first of a recording included."""
         self._step = step
         self._record = record
-        self._seen: set[Hashable] = set()
-        self._recordings: dict[Hashable, tuple[Recording, Mapping[str, Parts]]] = {}
+        self._most, self._room = most, room
+        self._seen: OrderedDict[Hashable, None] = OrderedDict()  # both: the last used come last
+        self._recordings: OrderedDict[Hashable, tuple[Recording, Mapping[str, Parts]]] = OrderedDict()
         self._possible = True
         self._stream = torch.cuda.Stream() if torch.cuda.is_available() else None
 
@@ -89,9 +118,10 @@ class RecordedSteps:
 
     def _make(self, batches: Mapping[str, Parts]) -> Outcome:
         shapes = _shapes(batches)
+        self.made += 1
         if shapes not in self._recordings:
-            if shapes not in self._seen or not self._possible:
-                self._seen.add(shapes)
+            if shapes not in self._seen or not self._possible or not self._has_made_way():
+                self._remember(shapes)
                 return self._step(batches)
             copies = _copies(batches)
             try:
@@ -100,6 +130,8 @@ class RecordedSteps:
                 self._possible = False
                 logger.warning("The step is not recorded as a CUDA graph, and will be slower: %s", error)
                 return self._step(batches)
+        self._recordings.move_to_end(shapes)
+        self.replayed += 1
         recording, own = self._recordings[shapes]
         for task, parts in batches.items():
             for part, to in zip(parts, own[task], strict=True):
@@ -110,6 +142,19 @@ class RecordedSteps:
                 if part.places is not None:
                     to.places.copy_(part.places)  # type: ignore[union-attr]
         return recording.replay()
+
+    def _remember(self, shapes: Hashable) -> None:
+        self._seen[shapes] = None
+        self._seen.move_to_end(shapes)
+        if len(self._seen) > SEEN:
+            self._seen.popitem(last=False)
+
+    def _has_made_way(self) -> bool:
+        """Whether one more recording may be made, now that those that are over are freed."""
+        while self._recordings and (len(self._recordings) >= self._most or not self._room()):
+            _, (recording, _) = self._recordings.popitem(last=False)
+            recording.free()
+        return self._room()
 
 
 def choose_recording(

@@ -18,9 +18,10 @@ from mtk.config import RunConfig
 from mtk.data.batches import pieces
 from mtk.data.shards import Tokens
 from mtk.data.tokens import Batch
-from mtk.engine.cuda_graphs import LENGTHS, RecordedSteps
+from mtk.engine.cuda_graphs import RecordedSteps
 from mtk.engine.gradients import Engine, Outcome, Parts, Sizes
 from mtk.engine.processes import FEWEST
+from mtk.engine.shapes import Shapes
 from mtk.errors import out_of_memory_explained
 from mtk.events import Progress
 from mtk.host.part import Part
@@ -89,6 +90,7 @@ class Trainer:
         self.undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext  # around each step
         self.between_steps: Callable[[], object] = lambda: None
         self._recorded_step = RecordedSteps(self._make_step) if record else None
+        self._shapes = Shapes(train, each, self.steps, len(self.turns)) if record else None
         self._telemetry = Telemetry(engine.layers)
         self._began = (0.0, 0)  # when the epoch began, and after how many examples
 
@@ -196,19 +198,20 @@ class Trainer:
     def _parts(self, examples: Mapping[str, list[int]]) -> dict[str, list[Batch]]:
         """Of each task's batch of these examples what this process takes, in parts. Tasks that read the same have the same
         readings, which are encoded once."""
+        numbers = {task: self._pieces(own) for task, own in self.processes.share(examples).items()}
+        as_drawn: dict[tuple[str, tuple[int, ...]], str] = {}
+        first = {task: as_drawn.setdefault((self._drawn_as[task], tuple(own)), task) for task, own in examples.items()}
+        lengths = self._shapes.of({task: numbers[task] for task in as_drawn.values()}) if self._shapes else {}
         parts: dict[str, list[Batch]] = {}
-        multiple = LENGTHS if self.recorded else 1
-        shares = self.processes.share(examples)
-        for task, numbers in examples.items():
-            own = [self.train[task].batch(part, multiple) for part in self._pieces(shares[task])]
+        for task, of_task in numbers.items():
+            own = [self.train[task].batch(part, lengths.get(first[task], ())) for part in of_task]
             if self.processes.sharded:  # all pass as many
-                most = max(len(self._pieces(range(count))) for count in self.processes.shared_out(len(numbers)))
+                most = max(len(self._pieces(range(count))) for count in self.processes.shared_out(len(examples[task])))
                 if len(own) < most:
-                    silent = replace(self.train[task].batch(numbers[:FEWEST], multiple), silent=True)
+                    silent = replace(self.train[task].batch(examples[task][:FEWEST]), silent=True)
                     own += [silent] * (most - len(own))
-            first = next((t for t in parts if self._drawn_as[t] == self._drawn_as[task] and examples[t] == numbers), None)
-            if first:
-                own = [replace(batch, readings=its.readings) for batch, its in zip(own, parts[first], strict=True)]
+            if first[task] != task:
+                own = [replace(b, readings=its.readings) for b, its in zip(own, parts[first[task]], strict=True)]
             parts[task] = own
         return parts
 

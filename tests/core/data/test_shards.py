@@ -68,9 +68,12 @@ def test_a_batch_is_that_of_memory(
     assert found.remarks() == held.remarks()
     assert torch.equal(found.exact_labels, held.labels)
     assert found.names == sorted(held.names)
-    for multiple in (1, 8):
-        rows = Random(multiple).sample(range(48), 20)
-        one, other = found.batch(rows, multiple), held.batch(rows, multiple)
+    for more in (0, 8):
+        rows = Random(more).sample(range(48), 20)
+        assert found.shape(rows) == held.shape(rows)
+        lengths = [longest + more for _, longest in held.shape(rows)]
+        one, other = found.batch(rows, lengths), held.batch(rows, lengths)
+        assert [r.inputs["input_ids"].shape[1] for r in one.readings] == lengths
         assert one.tokens == other.tokens
         assert torch.equal(one.labels, other.labels)
         assert [r.sequences for r in one.readings] == [r.sequences for r in other.readings]

@@ -62,6 +62,10 @@ def test_both_readings_are_the_two_beside_each_other(tiny_encoder: Path) -> None
         assert reading.sequences == wanted.sequences
         assert all(torch.equal(values, wanted.inputs[name]) for name, values in reading.inputs.items())
     assert both.lengths == tokenized(tiny_encoder, split, "joint").lengths, "an example is as long as its longest reading"
+    shapes = [tuple(r.inputs["input_ids"].shape) for r in both.batch([1, 2]).readings]
+    assert both.shape([1, 2]) == shapes
+    longer = both.batch([1, 2], [30, 40]).readings
+    assert [r.inputs["input_ids"].shape[1] for r in longer] == [30, 40]
 
 
 @pytest.mark.parametrize("way", ["joint", "separate", "both"])
@@ -72,15 +76,15 @@ def test_a_single_text_is_read_in_one_way(tiny_encoder: Path, way: PairEncoding)
     assert len(reading.inputs["input_ids"]) == 2
 
 
-@pytest.mark.parametrize(("multiple", "length"), [(1, 11), (8, 16), (64, 20)])
-def test_padding_goes_on_to_a_multiple_but_not_beyond_the_longest_allowed(
-    tiny_encoder: Path, multiple: int, length: int
-) -> None:
+@pytest.mark.parametrize(("lengths", "length"), [((), 11), ([16], 16), ([4], 11)])
+def test_padding_goes_on_to_the_length_that_is_asked_for(tiny_encoder: Path, lengths: list[int], length: int) -> None:
     split = Split(["0", "1", "2"], (FIRST,), None, Path("made here"))
     tokens = tokenized(tiny_encoder, split, "joint", max_length=20)
-    batch = tokens.batch([0, 2], multiple)
+    assert tokens.shape([0, 2]) == [(2, 11)]
+    batch = tokens.batch([0, 2], lengths)
     inputs = batch.readings[0].inputs
     assert inputs["input_ids"].shape[1] == length
+    assert not inputs["attention_mask"][:, 11:].any()
     assert inputs["attention_mask"].sum(dim=1).tolist() == [tokens.lengths[0], tokens.lengths[2]]
     assert batch.tokens == tokens.lengths[0] + tokens.lengths[2]
 

@@ -15,8 +15,8 @@ from three_tasks import TASKS, batches, halves, make_model
 from torch import Tensor
 
 from mtk.config import RunConfig
-from mtk.data.tokens import TokenizedSplit
-from mtk.engine.cuda_graphs import LENGTHS, RecordedSteps, Recording, choose_recording
+from mtk.data.tokens import Batch
+from mtk.engine.cuda_graphs import SEEN, RecordedSteps, Recording, choose_recording
 from mtk.engine.gradients import Outcome
 from mtk.errors import UsageError
 from mtk.training.trainer import Trainer
@@ -27,6 +27,10 @@ class StandIn:
 
     def __init__(self, work: Callable[[], Outcome]) -> None:
         self.replay = work
+        self.freed = False
+
+    def free(self) -> None:
+        self.freed = True
 
 
 def losses(record: Callable[[Callable[[], Outcome]], Recording] | None, steps: int = 12) -> Tensor:
@@ -112,22 +116,59 @@ def test_where_steps_are_recorded() -> None:
         choose_recording("on", cuda, "nash-mtl", uses_host=True)
 
 
-def test_lengths_are_padded_to_a_few(tiny_encoder: Path) -> None:
-    encoder = building.encoder(tiny_encoder)
-    texts = split(KINDS[0], False, 0)
-    tokens = TokenizedSplit(texts, encoder.tokenizer, pair_encoding="separate", max_length=24, device=torch.device("cpu"))
-    exact, padded = tokens.batch([0, 1, 2]), tokens.batch([0, 1, 2], LENGTHS)
-    length = exact.readings[0].inputs["input_ids"].shape[1]
-    assert length < LENGTHS
-    assert padded.readings[0].inputs["input_ids"].shape == (3, LENGTHS)
-    assert padded.tokens == exact.tokens
-    for name, values in padded.readings[0].inputs.items():
-        assert torch.equal(values[:, :length], exact.readings[0].inputs[name])
-    assert not padded.readings[0].inputs["attention_mask"][:, length:].any()
-    assert tokens.batch([0], 100).readings[0].inputs["input_ids"].shape == (
-        1,
-        24,
-    )  # what it may read
+class Recorder:
+    """Steps that do nothing, of which the number of examples is the shape, and what was recorded of them."""
+
+    def __init__(self, most: int = 3) -> None:
+        self.recorded: list[StandIn] = []
+        self.room = True
+        self.steps = RecordedSteps(lambda batches: None, self.record, most=most, room=lambda: self.room)  # type: ignore[arg-type,return-value]
+
+    def record(self, work: Callable[[], Outcome]) -> StandIn:
+        self.recorded.append(StandIn(work))
+        return self.recorded[-1]
+
+    def step(self, examples: int) -> bool:
+        """Whether it was a replay."""
+        before = self.steps.replayed
+        self.steps({"sst": [Batch((), torch.zeros(examples), 0)]})
+        return self.steps.replayed > before
+
+    @property
+    def kept(self) -> int:
+        return sum(not recording.freed for recording in self.recorded)
+
+
+def test_what_was_not_replayed_for_longest_makes_way() -> None:
+    one = Recorder(most=3)
+    for examples in (1, 2, 3, 1, 2, 3, 1):
+        one.step(examples)
+    assert one.kept == 3
+    assert [one.step(4), one.step(4)] == [False, True]
+    assert one.kept == 3
+    assert [recording.freed for recording in one.recorded] == [False, True, False, False], "1 was replayed after 2"
+    assert [one.step(examples) for examples in (1, 3, 4)] == [True] * 3
+    assert one.step(2), "it has been seen, and is recorded anew"
+    assert one.kept == 3
+
+
+def test_where_there_is_no_room_recordings_are_freed_and_steps_made_as_they_are() -> None:
+    one = Recorder()
+    for examples in (1, 2, 1, 2):
+        one.step(examples)
+    one.room = False
+    assert [one.step(1), one.step(3), one.step(3), one.step(1)] == [True, False, False, False]
+    assert one.kept == 0
+    one.room = True
+    assert [one.step(3), one.step(1)] == [True, True]
+
+
+def test_no_more_shapes_are_remembered_than_may_be() -> None:
+    one = Recorder()
+    for examples in range(SEEN + 1):
+        one.step(examples)
+    assert not one.step(0), "it was forgotten"
+    assert one.step(SEEN)
 
 
 @pytest.fixture
@@ -165,8 +206,25 @@ def test_cuda_graphs_make_the_steps_they_recorded(tiny_encoder: Path, combiner: 
         for number in range(40):
             turn = one.turns[number % len(one.turns)]
             examples = list(range(number % 4 * 8, number % 4 * 8 + 8))
-            steps.append(one.optimize({task: [one.train[task].batch(examples, LENGTHS)] for task in turn}).losses)
+            steps.append(one.optimize({task: [one.train[task].batch(examples, [16])] for task in turn}).losses)
         told.append(torch.cat(steps).cpu())
+    torch.testing.assert_close(told[1], told[0], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.cuda
+def test_graphs_that_make_way_leave_the_others_right(tiny_encoder: Path) -> None:
+    told = []
+    for record in (False, True):
+        torch.manual_seed(5)
+        one = trainer(tiny_encoder, "pcgrad", record=record)
+        if one._recorded_step:
+            one._recorded_step._most = 2
+        steps = []
+        for number in range(60):
+            lengths = [[16, 16, 24, 32][number // 3 % 4]]
+            batches = {task: [tokens.batch(range(8), lengths)] for task, tokens in one.train.items()}
+            steps.append(one.optimize(batches).losses)
+        told.append(torch.stack(steps).cpu())
     torch.testing.assert_close(told[1], told[0], rtol=1e-3, atol=1e-4)
 
 
@@ -174,9 +232,9 @@ def test_cuda_graphs_make_the_steps_they_recorded(tiny_encoder: Path, combiner: 
 @pytest.mark.parametrize("record", [False, True])
 def test_no_step_waits_for_the_device(tiny_encoder: Path, record: bool, request: pytest.FixtureRequest) -> None:
     one = trainer(tiny_encoder, "pcgrad", record=record)
-    batch = {task: [tokens.batch(range(8), LENGTHS)] for task, tokens in one.train.items()}
+    batch = {task: [tokens.batch(range(8), [16])] for task, tokens in one.train.items()}
     for _ in range(4):
         one.optimize(batch)
     request.getfixturevalue("no_waiting")
     for number in range(4):
-        one.optimize({task: [tokens.batch(range(number, number + 8), LENGTHS)] for task, tokens in one.train.items()})
+        one.optimize({task: [tokens.batch(range(number, number + 8), [16])] for task, tokens in one.train.items()})

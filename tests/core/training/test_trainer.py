@@ -10,13 +10,22 @@ import pytest
 import torch
 
 from mtk.config import RunConfig, check
+from mtk.engine.cuda_graphs import RecordedSteps
+from mtk.engine.gradients import Outcome
 from mtk.events import Progress
 from mtk.model.multitask import Model
+from mtk.training import trainer as module
+from mtk.training.optimizer import build_optimizer
 from mtk.training.trainer import Trainer
 
 
 def trainer(
-    encoder: Path, corpus: Path, combiner: str = "sum", reports: list[Progress] | None = None, **settings: object
+    encoder: Path,
+    corpus: Path,
+    combiner: str = "sum",
+    reports: list[Progress] | None = None,
+    record: bool = False,
+    **settings: object,
 ) -> Trainer:
     data = building.read_tasks(corpus, {"sst": 40, "para": 24, "sts": 10})
     torch.manual_seed(0)
@@ -28,7 +37,7 @@ def trainer(
         model, building.combiner(combiner, list(data)), names=tokens["sst"].names, clip_norm=config.clip_norm
     )
     report = (lambda _: None) if reports is None else reports.append
-    return Trainer(engine, tokens, sizes, config, building.recipe(), report=report)
+    return Trainer(engine, tokens, sizes, config, building.recipe(), report=report, record=record)
 
 
 @pytest.mark.parametrize(("epoch", "rounds"), [("longest", 5), ("shortest", 2), (3, 3)])
@@ -111,6 +120,37 @@ def test_accumulation_trains_the_same_model(tiny_encoder: Path, tiny_corpus: Pat
         list(trained.evaluations())
         states.append(torch.cat([p.detach().flatten() for p in trained.model.parameters()]))
     torch.testing.assert_close(states[0], states[1], atol=2e-5, rtol=1e-3)
+
+
+class StandIn:
+    """As a caller sees a CUDA graph: a replay computes with what then stands in the batches of the recording."""
+
+    def __init__(self, work: Callable[[], Outcome]) -> None:
+        self.replay = work
+
+    def free(self) -> None:
+        """It takes nothing."""
+
+
+@pytest.mark.usefixtures("without_dropout")  # which draws another mask for another shape
+@pytest.mark.parametrize("combiner", ["pcgrad", "round-robin"])
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_steps_are_padded_to_few_shapes_and_train_the_same_model(
+    tiny_encoder: Path, tiny_corpus: Path, combiner: str, accumulate: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RecordedSteps", lambda step: RecordedSteps(step, StandIn))
+    monkeypatch.setattr(module, "build_optimizer", lambda *how, capturable: build_optimizer(*how, capturable=False))
+    plain, recorded = (
+        trainer(tiny_encoder, tiny_corpus, combiner, record=record, epochs=4, accumulate=accumulate)
+        for record in (False, True)
+    )
+    for trained in (plain, recorded):
+        torch.manual_seed(1)
+        list(trained.evaluations())
+    assert recorded._recorded_step is not None
+    assert recorded._recorded_step.replayed > recorded.steps / 3
+    for one, other in zip(plain.model.parameters(), recorded.model.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=2e-5)
 
 
 def test_it_is_evaluated_after_so_many_steps_and_after_each_epoch(tiny_encoder: Path, tiny_corpus: Path) -> None:
