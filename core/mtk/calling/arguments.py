@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from inspect import Parameter
 from typing import Any
 
@@ -26,16 +26,18 @@ def named(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str,
     return {own: offered[name] for own, name in wanted.items()}
 
 
-def bound(method: Callable[..., Any], offered: tuple[str, ...], values: tuple[Any, ...]) -> Callable[[], Any]:
-    """A bound method with those of the `offered` arguments that it names, for what is called many times with the same."""
-    if _in_order(method.__func__, offered):  # type: ignore[attr-defined]
-        return partial(method, *values)
-    return partial(method, **named(method.__func__, dict(zip(offered, values, strict=True))))  # type: ignore[attr-defined]
+def in_order(method: Callable[..., Any], offered: tuple[str, ...]) -> Callable[..., Any]:
+    """A bound method, or what calls it with those of the `offered` arguments that it names: both take all of these in their
+    order. For what is called so often that to name arguments takes its time."""
+    function: Callable[..., Any] = method.__func__  # type: ignore[attr-defined]
+    if _in_order(function, offered):
+        return method
+    return lambda *values: method(**named(function, dict(zip(offered, values, strict=True))))
 
 
 @cache
 def _in_order(function: Callable[..., Any], offered: tuple[str, ...]) -> bool:
-    """Whether the `offered` arguments are its first ones, so that they need no names, which take their time."""
+    """Whether the `offered` arguments are its first ones."""
     first = parameters(function)[: len(offered)]
     in_place = [(p.name, name) for p, name in zip(first, offered, strict=False) if p.kind is p.POSITIONAL_OR_KEYWORD]
     return list(names(function, offered).items()) == in_place and len(in_place) == len(offered)

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from mtk.augmenter import Augmenter, method_of
-from mtk.calling.arguments import bound
+from mtk.calling.arguments import in_order
 from mtk.calling.failures import broken, call, calling
 from mtk.data.split import Label, Split, as_label
 from mtk.task import Task
@@ -66,19 +66,22 @@ def changed_copies(text: str, augmenter: Augmenter, copies: int, rng: Random) ->
     words = tuple(text.split())
     if not words:
         return [text] * copies
-    change = bound(augmenter.__call__, ("words", "rng"), (words, rng))
+    change = in_order(augmenter.__call__, ("words", "rng"))
     results: list[Any] = []
     texts: list[str] = []
     found: set[str] = set()
-    with calling(augmenter, "__call__", f" on '{text}'"):
-        for _ in range(copies):
-            result = change()
-            results.append(result)
-            try:
-                texts.append(" ".join(result) if isinstance(result, list) else "")
-                found.update(result)
-            except TypeError:  # something that is no string
-                texts.append("")
+    for _ in range(copies):
+        try:
+            result = change(words, rng)
+        except BaseException:
+            with calling(augmenter, "__call__", f" on '{text}'"):  # only then: it takes a quarter of a change
+                raise
+        results.append(result)
+        try:
+            texts.append(" ".join(result) if isinstance(result, list) else "")
+            found.update(result)
+        except TypeError:  # something that is no string
+            texts.append("")
     found.difference_update(words)
     if "" in texts or not all(map(str.strip, found)):
         wrong = next((result for result in results if not _are_words(result)), results[0])

@@ -29,4 +29,4 @@ class Eda(mtk.Augmenter):
         self._changes = tuple(operation(alpha=alpha).__call__ for operation in operations)
 
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
-        return self._changes[int(rng.random() * len(self._changes))](words, rng)  # as `one_of` draws
+        return self._changes[int(rng.random() * 4)](words, rng)  # as `one_of` draws

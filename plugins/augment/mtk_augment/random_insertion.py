@@ -7,7 +7,7 @@ from random import Random
 
 import mtk
 from mtk_augment import wordnet
-from mtk_augment.alpha import Alpha, count
+from mtk_augment.alpha import Alpha
 
 
 class RandomInsertion(mtk.Augmenter):
@@ -23,8 +23,8 @@ class RandomInsertion(mtk.Augmenter):
         self.alpha = alpha
 
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
-        changed, offers, draw = list(words), wordnet.offers(tuple(words)), rng.random
-        for _ in range(count(self.alpha, len(words)) if offers else 0):
+        changed, offers, draw = list(words), wordnet.offers(words), rng.random
+        for _ in range((int(self.alpha * len(words)) or 1) if offers else 0):
             place = int(draw() * (len(changed) + 1))  # as `below` does
             _, (synonyms, _) = offers[int(draw() * len(offers))]
             chosen = synonyms[int(draw() * len(synonyms))]

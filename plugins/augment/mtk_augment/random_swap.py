@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from random import Random
 
 import mtk
-from mtk_augment.alpha import Alpha, count
+from mtk_augment.alpha import Alpha
 
 
 class RandomSwap(mtk.Augmenter):
@@ -21,7 +21,7 @@ class RandomSwap(mtk.Augmenter):
 
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
         changed, length, draw = list(words), len(words), rng.random
-        for _ in range(count(self.alpha, length) if length > 1 else 0):
+        for _ in range((int(self.alpha * length) or 1) if length > 1 else 0):
             i, j = int(draw() * length), int(draw() * (length - 1))  # as `below` draws
             if j >= i:
                 j += 1  # any but i

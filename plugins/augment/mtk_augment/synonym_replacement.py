@@ -7,7 +7,7 @@ from random import Random
 
 import mtk
 from mtk_augment import wordnet
-from mtk_augment.alpha import Alpha, count
+from mtk_augment.alpha import Alpha
 from mtk_augment.draws import some_of
 
 
@@ -26,7 +26,7 @@ class SynonymReplacement(mtk.Augmenter):
 
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
         changed, draw = list(words), rng.random
-        chosen = some_of(wordnet.offers(tuple(words)), count(self.alpha, len(words)), rng)
+        chosen = some_of(wordnet.offers(words), int(self.alpha * len(words)) or 1, rng)
         if len(chosen) > 1:
             chosen.sort(reverse=True)  # from the end, as one word may become several
         for place, (_, replacements) in chosen:

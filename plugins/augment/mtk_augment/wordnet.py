@@ -10,6 +10,7 @@ import io
 import os
 import re
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from zipfile import ZipFile
@@ -38,11 +39,11 @@ Offer = tuple[int, tuple[tuple[str, ...], tuple[str, ...]]]
 _last: tuple[tuple[str, ...], list[Offer]] = ((), [])
 
 
-def offers(tokens: tuple[str, ...]) -> list[Offer]:
-    """Of each token that has synonyms: looked up once for all copies of a sentence."""
+def offers(tokens: Sequence[str]) -> list[Offer]:
+    """Of each token that has synonyms: looked up once for all copies of a sentence that is a tuple, which nobody changes."""
     global _last
     if _last[0] is not tokens:
-        _last = tokens, [(place, found) for place, found in enumerate(map(_known.__getitem__, tokens)) if found]
+        _last = tuple(tokens), [(place, found) for place, found in enumerate(map(_known.__getitem__, tokens)) if found]
     return _last[1]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mtk.calling.arguments import bound, named, parameters, unfit
+from mtk.calling.arguments import in_order, named, parameters, unfit
 
 OFFERED = {"gramian": "G", "step": "S"}
 
@@ -74,8 +74,9 @@ class Asked:
         return rest
 
 
-def test_what_is_bound_is_given_what_it_names() -> None:
-    asked, offered = Asked(), (("gramian", "step"), ("G", "S"))
-    assert bound(asked.both, *offered)() == bound(asked.turned, *offered)() == bound(asked.named, *offered)() == ("G", "S")
-    assert bound(asked.last, *offered)() == "S"
-    assert bound(asked.any, *offered)() == OFFERED
+def test_what_is_called_in_order_is_given_what_it_names() -> None:
+    asked, offered = Asked(), ("gramian", "step")
+    for method in (asked.both, asked.turned, asked.named):
+        assert in_order(method, offered)("G", "S") == ("G", "S")
+    assert in_order(asked.last, offered)("G", "S") == "S"
+    assert in_order(asked.any, offered)("G", "S") == OFFERED
