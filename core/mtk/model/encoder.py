@@ -17,7 +17,7 @@ from mtk.calling.failures import calling, tensor
 from mtk.errors import UsageError
 from mtk.files import is_directory
 from mtk.head import Encoding
-from mtk.importing import import_transformers
+from mtk.importing import import_transformers, unsearched
 from mtk.model.adapting import base_of, merge_saved, merged
 from mtk.pooling import Pooling
 
@@ -142,14 +142,15 @@ def load_parts(
         )
     tokenizer = _tokenizer(name, directory)
     try:
-        backbone, loading = transformers.AutoModel.from_pretrained(
-            str(directory),
-            trust_remote_code=False,
-            dtype=torch.float32,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # so that they are named below
-            use_safetensors=None if allow_pickle else True,
-        )
+        with unsearched():
+            backbone, loading = transformers.AutoModel.from_pretrained(
+                str(directory),
+                trust_remote_code=False,
+                dtype=torch.float32,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # so that they are named below
+                use_safetensors=None if allow_pickle else True,
+            )
     except Exception as error:  # transformers raises OSError, ValueError, KeyError and its own for what is one mistake
         raise UsageError(_why_not(directory, error)) from error
     if tokenizer.pad_token_id is None:
