@@ -206,6 +206,8 @@ def loopback() -> int:
 def together(count: int, work: Callable[[], T]) -> list[T]:
     """What `work` gives in each of so many processes, which are forked and can join."""
     store, context = meeting_point(), get_context("fork")
+    store.add("begun", 1)  # so that the store's thread is at rest, and holds no lock that a fork would keep
+    all_there = context.Event()
     told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "WORLD_SIZE": str(count)}
     told["TORCHELASTIC_USE_AGENT_STORE"] = "True"
     pipes, children = [context.Pipe(duplex=False) for _ in range(count)], []
@@ -213,11 +215,13 @@ def together(count: int, work: Callable[[], T]) -> list[T]:
 
         def work_there(rank: int = rank, send: Callable[[bytes], None] = sending.send_bytes) -> None:
             os.environ.update(told, RANK=str(rank))
+            all_there.wait()
             send(pickle.dumps(work()))
 
         children.append(context.Process(target=work_there))
         children[-1].start()
         sending.close()
+    all_there.set()
     found: list[T] = [pickle.loads(receiving.recv_bytes()) for receiving, _ in pipes]
     for child in children:
         child.join()

@@ -58,7 +58,9 @@ def together(count: int, work: Callable[[Processes], Any]) -> list[Any]:
 def started(count: int, work: Callable[[], Any]) -> list[Any]:
     """The same of processes that are as torchrun starts them: to join is theirs."""
     store = meeting_point()
+    store.add("begun", 1)  # so that the store's thread is at rest, and holds no lock that a fork would keep
     context = get_context("fork")
+    all_there = context.Event()
     pipes = [context.Pipe(duplex=False) for _ in range(count)]
     environment = {
         "MASTER_ADDR": "127.0.0.1",
@@ -67,12 +69,13 @@ def started(count: int, work: Callable[[], Any]) -> list[Any]:
         "TORCHELASTIC_USE_AGENT_STORE": "True",
     }
     children = [
-        context.Process(target=_work, args=(work, {**environment, "RANK": str(rank)}, sent))
+        context.Process(target=_work, args=(work, {**environment, "RANK": str(rank)}, sent, all_there))
         for rank, (_, sent) in enumerate(pipes)
     ]
     for process, (_, sent) in zip(children, pipes, strict=True):
         process.start()
         sent.close()
+    all_there.set()
     answers = []
     try:
         for rank, (received, _) in enumerate(pipes):
@@ -90,10 +93,11 @@ def started(count: int, work: Callable[[], Any]) -> list[Any]:
     return [given for given, _ in answers]
 
 
-def _work(work: Callable[[], Any], environment: dict[str, str], sent: Connection) -> None:
+def _work(work: Callable[[], Any], environment: dict[str, str], sent: Connection, all_there: Any) -> None:
     os.environ.update(environment)
     torch.set_num_threads(1)
     faulthandler.dump_traceback_later(PATIENCE, exit=True)  # says where it waits
+    all_there.wait()
     try:
         sent.send_bytes(pickle.dumps((work(), None)))
     except BaseException:
