@@ -99,7 +99,7 @@ CASES = [
     Case("sum", settings={"cosines": "layer", "clip_norm": 0.0}),
 ]
 COUNTS = [(case, 3 + number % 2) for number, case in enumerate(CASES)]  # of processes; two are tried below, in a shorter run
-LONG = 20  # steps of these runs, with parts of the last batches empty
+LONG = 12  # steps of these runs, with parts of the last batches empty
 STEPS = 8
 
 

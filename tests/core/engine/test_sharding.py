@@ -54,7 +54,7 @@ CASES = [
     Case("modo"),  # two halves of each batch
 ]
 COUNTS = [(case, 3 + number % 2) for number, case in enumerate(CASES)]  # of processes; two are tried below, in a shorter run
-LONG = 20  # steps of these runs, with parts of the last batches empty
+LONG = 12  # steps of these runs, with parts of the last batches empty
 STEPS = 4
 
 SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}

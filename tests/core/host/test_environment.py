@@ -24,9 +24,9 @@ def test_it_names_releases_threads_and_caches() -> None:
 def test_what_an_extra_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     known = module.installed
     monkeypatch.setattr(module, "installed", lambda name: None if name == "pyarrow" else known(name))
-    assert environment()["extras"]["hub"] == ["pyarrow>=15"]
+    assert environment()["extras"]["hub"] == ["pyarrow>=21"]
     monkeypatch.setattr(module, "installed", lambda name: "1.0" if name == "pyarrow" else known(name))
-    assert environment()["extras"]["hub"] == ["pyarrow>=15"]
+    assert environment()["extras"]["hub"] == ["pyarrow>=21"]
 
 
 def test_a_secret_is_not_among_it(monkeypatch: pytest.MonkeyPatch) -> None:

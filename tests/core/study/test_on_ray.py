@@ -41,7 +41,7 @@ def ray() -> Iterator[Cluster]:
 
 
 def test_a_worker_is_killed_and_the_table_is_the_sequential_one(ray: Cluster, tiny: dict[str, Any], tmp_path: Path) -> None:
-    cells = expand([Row("", axes_of({**tiny, "combiner": ["sum", "pcgrad"], "seed": [0, 1, 2]}))])
+    cells = expand([Row("", axes_of({**tiny, "combiner": ["sum", "pcgrad", "upgrad", "round-robin"], "seed": [0, 1, 2]}))])
     open_sweep(tmp_path / "alone", cells)
     assert work(tmp_path / "alone", cells, lambda cell, told: None)
     sweep, told, killed = tmp_path / "sweep", list[tuple[str, Any]](), list[str]()
