@@ -46,6 +46,7 @@ from mtk.host.kinds import Kinds
 from mtk.model.encoder import Encoder
 from mtk.model.multitask import Model
 from mtk.plan import HEAD_OF_A_PAIR, HEAD_OF_ONE_TEXT, find_data, find_encoder
+from mtk.testing import tiny_encoder
 from mtk.training.build_model import build_encoder, build_model
 from mtk.training.trainer import Recipe, Trainer
 
@@ -201,6 +202,24 @@ def loopback() -> int:
     """Bytes that this machine has sent to itself."""
     lines = Path("/proc/net/dev").read_text().splitlines()
     return next(int(line.split()[9]) for line in lines if line.strip().startswith("lo:"))
+
+
+def a_bert(directory: Path, vocabulary: int, width: int, layers: int, heads: int, dropout: float = 0.1) -> Path:
+    """An encoder of this shape with random weights, and a tokenizer that knows words, in a directory."""
+    tiny_encoder(directory, words=[f"word{number}" for number in range(vocabulary - 200)])
+    config = transformers.BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=4 * width,
+        max_position_embeddings=128,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )
+    torch.manual_seed(0)
+    transformers.BertModel(config, add_pooling_layer=False).save_pretrained(directory)
+    return directory
 
 
 def together(count: int, work: Callable[[], T]) -> list[T]:

@@ -24,13 +24,11 @@ import measuring
 import msgspec
 import safetensors.torch
 import torch
-import transformers
 from torch import Tensor
 
 import mtk
 from mtk.engine.embedding_gradients import IDS, EmbeddingGradients
 from mtk.engine.gradients import Engine, Outcome
-from mtk.testing import tiny_encoder
 
 METHODS: dict[str, dict[str, Any]] = {
     "sum": {},
@@ -68,7 +66,8 @@ def main() -> None:
         settings = {
             "data": arguments.data,
             "bad_rows": "skip",
-            "encoder": str(an_encoder(place / "encoder")),
+            # with a table of embeddings that is sent by its touched rows
+            "encoder": str(measuring.a_bert(place / "encoder", VOCABULARY, WIDTH, LAYERS, heads=4, dropout=0.0)),
             "device": "cpu",
             "precision": "fp32",
             "dropout": 0.0,
@@ -97,25 +96,6 @@ def main() -> None:
     if started:
         printed += f"\n\nOne process under torchrun takes {started:.3f} of the time of one that was started plainly."
     measuring.finish(printed, {"measured": found, "under torchrun": started}, torch.device("cpu"), arguments.json)
-
-
-def an_encoder(directory: Path) -> Path:
-    """One without dropout, with a table of embeddings that is sent by its touched rows."""
-    words = [f"word{number}" for number in range(VOCABULARY)]
-    tiny_encoder(directory, words=words[: VOCABULARY - 200])
-    config = transformers.BertConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=WIDTH,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=4,
-        intermediate_size=4 * WIDTH,
-        max_position_embeddings=128,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
-    torch.manual_seed(0)
-    transformers.BertModel(config, add_pooling_layer=False).save_pretrained(directory)
-    return directory
 
 
 def a_run(count: int, settings: dict[str, Any], out: Path) -> Made:

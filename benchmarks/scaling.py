@@ -28,14 +28,12 @@ from typing import Any, NamedTuple
 import measuring
 import numpy as np
 import torch
-import transformers
 from scipy.optimize import nnls
 
 import mtk
 from mtk.engine.embedding_gradients import IDS
 from mtk.engine.gradients import Outcome
 from mtk.engine.processes import FEWEST
-from mtk.testing import tiny_encoder
 from mtk.training.trainer import Trainer
 
 FLOAT, HALF = 4, 2  # bytes
@@ -220,7 +218,7 @@ def fitted(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], Costs]:
     others."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        encoder = str(an_encoder(place / "encoder"))
+        encoder = str(measuring.a_bert(place / "encoder", HERE.entries, HERE.width, HERE.layers, heads=4))
         timed = [
             (Step(HERE, method, examples, count, length), seconds, examples in FITTED)
             for examples in (*FITTED, *LEFT_OUT)
@@ -286,21 +284,6 @@ def steps_of(settings: Mapping[str, Any], out: Path) -> tuple[list[float], float
     Trainer.optimize = timed  # type: ignore[method-assign,assignment]
     mtk.run(out=out, **settings)
     return times[3:], sum(tokens) / len(tokens)
-
-
-def an_encoder(directory: Path) -> Path:
-    tiny_encoder(directory, words=[f"word{number}" for number in range(HERE.entries - 200)])
-    config = transformers.BertConfig(
-        vocab_size=HERE.entries,
-        hidden_size=HERE.width,
-        num_hidden_layers=HERE.layers,
-        num_attention_heads=4,
-        intermediate_size=4 * HERE.width,
-        max_position_embeddings=128,
-    )
-    torch.manual_seed(0)
-    transformers.BertModel(config, add_pooling_layer=False).save_pretrained(directory)
-    return directory
 
 
 if __name__ == "__main__":

@@ -21,12 +21,10 @@ from typing import Any, NamedTuple
 
 import measuring
 import torch
-import transformers
 
 import mtk
 from mtk.engine.gradients import Outcome
 from mtk.engine.sharding import own_part
-from mtk.testing import tiny_encoder
 from mtk.training.trainer import Trainer
 
 FLOAT, MB = 4, 1e6
@@ -62,7 +60,7 @@ def main() -> None:
             "data": arguments.data,
             "bad_rows": "skip",
             "limit": {"*": 24},
-            "encoder": str(an_encoder(place / "encoder")),
+            "encoder": str(measuring.a_bert(place / "encoder", VOCABULARY, WIDTH, LAYERS, heads=8)),
             "heads": {"*": "linear"},
             "combiner": "pcgrad",
             "batch_size": 4,
@@ -98,21 +96,6 @@ def traffic(made: Made, count: int) -> float:
     """The bytes of a step that all processes send together with --shard, by gloo, whose reduce-scatter is an all-reduce."""
     gathered, summed = 2 * (count - 1), 2 * (count - 1)
     return FLOAT * made.tasks * made.encoder * float(gathered + summed)
-
-
-def an_encoder(directory: Path) -> Path:
-    tiny_encoder(directory, words=[f"word{number}" for number in range(VOCABULARY - 200)])
-    config = transformers.BertConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=WIDTH,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=8,
-        intermediate_size=4 * WIDTH,
-        max_position_embeddings=128,
-    )
-    torch.manual_seed(0)
-    transformers.BertModel(config, add_pooling_layer=False).save_pretrained(directory)
-    return directory
 
 
 def a_run(settings: Mapping[str, Any], out: Path, shard: bool) -> Made:

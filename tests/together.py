@@ -7,7 +7,8 @@ import json
 import os
 import pickle
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,9 +18,60 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+import mtk
+from mtk.engine.gradients import Engine, Outcome
 from mtk.engine.processes import Processes, joined, meeting_point
 
 PATIENCE = 100  # seconds
+
+
+SETTINGS: dict[str, Any] = {
+    "combiner": "pcgrad",
+    "dropout": 0.0,
+    "batch_size": 10,
+    "max_length": 32,
+    "learning_rate": 1e-3,
+    "device": "cpu",
+    "precision": "fp32",
+    "checkpoint_every": "3",
+}
+"""Of a short run on the tiny corpus, beside its data and its encoder."""
+
+
+class Heard:
+    """A listener that keeps the plans of the runs that begin."""
+
+    def __init__(self) -> None:
+        self.plans: list[mtk.Plan] = []
+
+    @mtk.hookimpl
+    def mtk_run_started(self, plan: mtk.Plan) -> None:
+        self.plans.append(plan)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """As each of several processes has; and what is forked meanwhile has no threads to wait for."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def losses_heard(engine: Engine) -> list[Tensor]:
+    """The losses [T] of each step that the engine makes from now on, as they come."""
+    losses: list[Tensor] = []
+    backward = engine.backward
+
+    def heard(*given: Any) -> Outcome:
+        outcome = backward(*given)
+        losses.append(outcome.losses)
+        return outcome
+
+    engine.backward = heard  # type: ignore[method-assign]
+    return losses
 
 
 def without_dropout(encoder: Path, directory: Path) -> Path:

@@ -11,44 +11,11 @@ from typing import Any
 
 import pytest
 import torch
-from together import same, started, without_dropout
+from together import Heard, same, started
 
 import mtk
 
-SETTINGS: dict[str, Any] = {
-    "combiner": "pcgrad",
-    "dropout": 0.0,
-    "batch_size": 10,
-    "max_length": 32,
-    "learning_rate": 1e-3,
-    "device": "cpu",
-    "precision": "fp32",
-    "checkpoint_every": "3",
-}
-
-
-@pytest.fixture(scope="module")
-def settings(tiny_encoder: Path, tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Of a run without dropout: what that drops depends on who draws."""
-    encoder = without_dropout(tiny_encoder, tmp_path_factory.mktemp("encoder"))
-    return {**SETTINGS, "data": str(tiny_corpus), "encoder": str(encoder)}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.plans: list[mtk.Plan] = []
-
-    @mtk.hookimpl
-    def mtk_run_started(self, plan: mtk.Plan) -> None:
-        self.plans.append(plan)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_it_is_the_run_of_one_and_another_number_goes_on_with_it(settings: dict[str, Any], tmp_path: Path) -> None:

@@ -85,8 +85,10 @@ def _without_views(encoder: nn.Module, given: object, encoding: Encoding) -> Enc
 
 def own_part(tensor: Tensor) -> Tensor:
     """What this process holds of it: all of what is not sharded."""
+    if not isinstance(tensor, DTensor):
+        return tensor
     with torch.no_grad():
-        return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+        return tensor.to_local()
 
 
 def as_part(own: Tensor, like: Tensor) -> Tensor:

@@ -13,11 +13,11 @@ import building
 import pytest
 import torch
 from three_tasks import TASKS, batches, make_model
-from together import together
+from together import losses_heard, one_thread, together
 from torch import Tensor
 
 from mtk.config import RunConfig, check
-from mtk.engine.gradients import Engine, Outcome
+from mtk.engine.gradients import Engine
 from mtk.engine.processes import ALONE, FEWEST, Processes, place_in
 from mtk.errors import LostProcessError, NonFiniteError, UsageError
 from mtk.model.multitask import Model
@@ -123,15 +123,7 @@ def trained(encoder: Path, corpus: Path, case: Case, processes: Processes, steps
         processes=processes,
     )
     trainer = Trainer(engine, tokens, dict.fromkeys(data, 8), config, building.recipe(), report=lambda _: None)
-    losses: list[Tensor] = []
-    backward = engine.backward
-
-    def heard(*given: Any) -> Outcome:
-        outcome = backward(*given)
-        losses.append(outcome.losses)
-        return outcome
-
-    engine.backward = heard  # type: ignore[method-assign]
+    losses = losses_heard(engine)
     torch.manual_seed(1)
     list(trainer.evaluations())
     return Trained(losses, [parameter.detach() for parameter in model.parameters()])
@@ -150,13 +142,9 @@ def all_trained(encoder: Path, corpus: Path, processes: Processes) -> list[Train
 
 @pytest.fixture(scope="module")
 def by_one_and_by_two(tiny_encoder: Path, tiny_corpus: Path) -> tuple[list[Trained], list[list[Trained]]]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         alone = all_trained(tiny_encoder, tiny_corpus, ALONE)
         return alone, together(2, lambda processes: all_trained(tiny_encoder, tiny_corpus, processes))
-    finally:
-        torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=lambda number: str(CASES[number]))

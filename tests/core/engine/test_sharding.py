@@ -14,12 +14,12 @@ import pytest
 import torch
 import transformers
 from three_tasks import BERT, batches, make_model
-from together import together
+from together import losses_heard, one_thread, together
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from mtk.config import RunConfig, check
-from mtk.engine.gradients import Engine, Outcome
+from mtk.engine.gradients import Engine
 from mtk.engine.processes import ALONE, Processes
 from mtk.engine.recomputation import recompute
 from mtk.engine.sharding import Sharded, own_part, shard
@@ -95,15 +95,7 @@ def trained(encoder: Path, corpus: Path, case: Case, processes: Processes, steps
     )
     recipe = building.recipe(config.sampler)
     trainer = Trainer(engine, tokens, dict.fromkeys(data, 8), config, recipe, report=lambda _: None)
-    losses: list[Tensor] = []
-    backward = engine.backward
-
-    def heard(*given: Any) -> Outcome:
-        outcome = backward(*given)
-        losses.append(outcome.losses)
-        return outcome
-
-    engine.backward = heard  # type: ignore[method-assign]
+    losses = losses_heard(engine)
     torch.manual_seed(1)
     list(trainer.evaluations())
     held = sum(own_part(parameter).numel() for parameter in made.parameters())
@@ -184,13 +176,9 @@ def all_trained(encoder: Path, corpus: Path, processes: Processes, sharded: bool
 
 @pytest.fixture(scope="module")
 def by_one_and_by_two(tiny_encoder: Path, tiny_corpus: Path) -> tuple[list[Trained], list[list[Trained]]]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         alone = all_trained(tiny_encoder, tiny_corpus, ALONE, sharded=False)
         return alone, together(2, lambda processes: all_trained(tiny_encoder, tiny_corpus, processes, sharded=True))
-    finally:
-        torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=lambda number: str(CASES[number]))
