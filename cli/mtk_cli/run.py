@@ -143,6 +143,7 @@ SETTINGS = [
         metavar="stop|skip",
         help="At a loss or gradient that is no number: end, or leave that step out.",
     ),
+    Setting(TRAINING, "r_drop", "--r-drop", metavar="ALPHA", help="Pass each example twice, and draw its answers together."),
     Setting(
         TRAINING,
         "checkpoint_every",

@@ -111,6 +111,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     dropout: Share = 0.1
     """In every head that has an option `dropout` and is given no other."""
 
+    r_drop: Rate = 0.0
+    """The α of R-Drop: each example passes twice in a step, and answers that differ for their dropout cost so much; 0 leaves
+    that out."""
+
     checkpoint_every: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}m?$")] = "10m"
     """How often the run is saved so that it can be resumed, beside the end of each epoch: every so many steps, `100`, or
     minutes, `10m`; `0` never, not even then."""

@@ -75,6 +75,12 @@ class Kind(ABC):
         there is none. It is offered `logits` and `mask`."""
         return None
 
+    def divergence(self, logits: Tensor, *args: Any, **kwargs: Any) -> Tensor | None:
+        """How unlike two answers to the same examples are [], on average, and 0 where they are alike: what `--r-drop` makes
+        small. It is offered `logits`, `others` and `mask`. None is half the sum of the Kullback-Leibler divergences of the
+        probabilities, each from the other."""
+        return None
+
     def guess(self, labels: Tensor) -> tuple[float, float] | None:
         """The first of `metric_names` where one answer, or chance, answers every row of a split with these labels, and its
         standard error; None where nobody can say. A task that does no better is pointed out."""

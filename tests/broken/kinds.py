@@ -69,6 +69,12 @@ class SortsItsAnswers(Kind):
         return logits.argmax(dim=-1).float().sort().values
 
 
+class ComparesOneWay(Kind):
+    def divergence(self, logits: Tensor, others: Tensor) -> Tensor:  # type: ignore[override]
+        p = logits.softmax(dim=-1)
+        return (p * (logits.log_softmax(dim=-1) - others.log_softmax(dim=-1))).sum(dim=-1).mean()
+
+
 CAUGHT: list[tuple[type[Any], set[str]]] = [
     (Kind, set()),
     (WritesNumbers, {"written-labels"}),
@@ -77,5 +83,6 @@ CAUGHT: list[tuple[type[Any], set[str]]] = [
     (LearnsTheNext, {"learning"}),
     (CountsErrors, {"metrics"}),
     (GivesLogits, {"probabilities"}),
+    (ComparesOneWay, {"divergence"}),
     (SortsItsAnswers, {"order", "learning"}),
 ]

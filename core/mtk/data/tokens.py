@@ -58,6 +58,8 @@ class Batch:
     where there is none."""
     silent: bool = False
     """Whether it has no say: its process passes it through the model because others have something to pass there."""
+    r_drop: float = 0.0
+    """The α of R-Drop. Where it is not 0, the examples stand in the batch twice, all of them and then all of them again."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -65,7 +67,7 @@ class Batch:
     @property
     def counted(self) -> int:
         """How many of its examples have a say in a step's losses."""
-        return 0 if self.silent else len(self)
+        return 0 if self.silent else len(self) // 2 if self.r_drop else len(self)
 
     def __str__(self) -> str:
         """Its size, as a message tells it."""

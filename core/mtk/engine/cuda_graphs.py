@@ -8,6 +8,7 @@ few shapes (`mtk.engine.shapes`), and batches copied into the recording's own.
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
@@ -48,8 +49,18 @@ class CudaGraph:
         if CudaGraph._pool is None:
             CudaGraph._pool = torch.cuda.graph_pool_handle()
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, pool=CudaGraph._pool, stream=torch.cuda.current_stream()):
-            self._outcome = work()
+        collecting = gc.isenabled()
+        gc.disable()  # another graph that is collected meanwhile would be destroyed, which spoils what is being recorded
+        try:
+            with torch.cuda.graph(self._graph, pool=CudaGraph._pool, stream=torch.cuda.current_stream()):
+                self._outcome = work()
+        except BaseException:
+            CudaGraph._pool = None  # which waits for the end of the recording, as the generator does
+            _no_longer_recorded(torch.cuda.default_generators[torch.cuda.current_device()])
+            raise
+        finally:
+            if collecting:
+                gc.enable()
 
     def replay(self) -> Outcome:
         self._graph.replay()
@@ -69,6 +80,11 @@ class CudaGraph:
     def free(self) -> None:
         torch.cuda.synchronize()  # it may be running
         self._graph.reset()
+
+
+def _no_longer_recorded(generator: torch.Generator) -> None:
+    """Let a device's generator, which a recording that failed has left waiting for its numbers, draw them itself again."""
+    generator.graphsafe_set_state(generator.clone_state())
 
 
 def has_room() -> bool:

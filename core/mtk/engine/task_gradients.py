@@ -100,12 +100,27 @@ class TaskGradients:
         """Add a matrix product to what a matrix gets from one task: with no memory in between, where the types allow it."""
         self._touched.add(parameter)
         view = self._views[parameter][row]
-        if left.dtype != view.dtype:
-            self.add(parameter, row, left @ right)
-        elif self._first(parameter, row):
-            torch.mm(left, right, out=view)
+        first = self._first(parameter, row)
+        if left.dtype == view.dtype:
+            torch.mm(left, right, out=view) if first else view.addmm_(left, right)
+        elif left.device.type == "cuda" and first:
+            torch.mm(left, right, out_dtype=view.dtype, out=view)
         else:
-            view.addmm_(left, right)
+            product = _product(left, right, view.dtype)
+            view.copy_(product) if first else view.add_(product)
+
+    def add_sums(self, parameter: nn.Parameter, rows: Sequence[int], members: Tensor, values: Tensor) -> None:
+        """Add to each of `rows` the sum of those of the `values` [tokens, …] that `members` [len(rows), tokens] has ones
+        for: one product for all of them."""
+        self._touched.add(parameter)
+        view = self._views[parameter]
+        sums = _product(members, values, view.dtype)
+        firsts = [self._first(parameter, row) for row in rows]
+        if all(firsts) and list(rows) == list(range(len(rows))):
+            view[: len(rows)].copy_(sums)
+            return
+        for row, first, found in zip(rows, firsts, sums, strict=True):
+            view[row].copy_(found) if first else view[row].add_(found)
 
     def told(self) -> tuple[list[int], int]:
         """What other processes have to know before `add_up`: which parameters a task gave a gradient, by their numbers, and
@@ -208,6 +223,13 @@ class TaskGradients:
                 if self._first(parameter, row):
                     rows[row].zero_()
         return self.matrix[:count]
+
+
+def _product(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
+    """A matrix product in this type, which on a GPU is that of its sums, whatever the factors' own is."""
+    if left.dtype != dtype and left.device.type == "cuda":
+        return torch.mm(left, right, out_dtype=dtype)
+    return left @ right
 
 
 def _add_up(matrix: Tensor, weights: Tensor) -> None:

@@ -21,6 +21,7 @@ from mtk.errors import NonFiniteError, UsageError, nearest, out_of_memory_explai
 from mtk.head import Encoding, Head, PairEncoding
 from mtk.kind import Kind
 from mtk.model.encoder import Encoder
+from mtk.model.r_drop import r_drop
 from mtk.task import Task
 
 EVALUATION_BATCH = 64  # examples at most
@@ -140,6 +141,9 @@ class Model(nn.Module):
         """The same, when the encoder has done its part, inside `computing`: an encoding for each reading of the batch."""
         logits, own = self._logits(task, batch, encodings, labels=batch.labels)
         total = self.loss_of_logits(task, batch, logits)
+        if batch.r_drop:
+            with self.computing(losses=True):
+                own = {**own, "r_drop": r_drop(self.tasks[task].kind, batch.r_drop, logits, _mask(batch))}
         for value in own.values():
             total = total + value
         return Loss(total * self.tasks[task].weight, {name: value.detach() for name, value in own.items()})

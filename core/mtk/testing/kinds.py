@@ -5,6 +5,7 @@ A kind is built of three labels, or of two where it wants these, and of the rang
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from mtk.data.split import as_label
 from mtk.data.tokens import label_tensor
 from mtk.errors import UsageError
 from mtk.kind import Kind
+from mtk.model.r_drop import may_diverge, r_drop
 from mtk.testing.check import Check, Subject
 
 NAMES, RANGE = ("low", "middle", "high"), (0.0, 5.0)
@@ -125,6 +127,26 @@ def probabilities(subject: Subject, rows: Rows) -> str | None:
     return None if bool(((there >= 0) & (there <= 1 + 1e-5)).all()) else f"probabilities {there.tolist()}"
 
 
+def divergence(subject: Subject, rows: Rows) -> str | None:
+    """What tells two answers apart, where a kind has it or probabilities that it follows from, is 0 for answers that are
+    alike, and above for others, whichever comes first; a finite gradient flows from it; and where there is no word or
+    candidate nothing counts."""
+    kind, made = built(subject), batch(subject, rows)
+    if not may_diverge(kind):
+        return None
+    other = batch(subject, dataclasses.replace(rows, seed=rows.seed + 1)).logits
+    one = made.logits.clone().requires_grad_()
+    apart, back, none = (_divergence(kind, *both, made) for both in ((one, other), (other, one), (made.logits, made.logits)))
+    if not apart.isfinite() or none.abs() > 1e-6 or apart < 0 or not torch.isclose(apart, back, rtol=1e-4):
+        return f"{apart.item()} between two answers, {back.item()} the other way round, and {none.item()} of one to itself"
+    apart.backward()
+    if one.grad is None or not one.grad.isfinite().all():
+        return "no gradient" if one.grad is None else "a gradient that is not finite"
+    if made.mask is not None and one.grad[~made.mask].any():
+        return "a gradient where there is no word or candidate"
+    return None
+
+
 def order(subject: Subject, rows: Rows) -> str | None:
     """The order of a batch is the order of its predictions, and changes none of them."""
     kind, made = built(subject), batch(subject, rows)
@@ -145,6 +167,7 @@ def checks(subject: Subject) -> list[Check]:
         Check(subject, learning, rows, tries=3),
         Check(subject, metrics, rows),
         Check(subject, probabilities, scales),
+        Check(subject, divergence, scales),
         Check(subject, order, rows),
     ]
 
@@ -218,6 +241,11 @@ def _answers(kind: Kind, method: str, logits: Tensor, made: Made) -> Any:
     if method == "predict" and made.mask is not None and given.ndim == 2:
         return given.masked_fill(~made.mask, torch.nan)
     return given
+
+
+def _divergence(kind: Kind, one: Tensor, other: Tensor, made: Made) -> Tensor:
+    mask = None if made.mask is None else torch.cat([made.mask, made.mask])
+    return r_drop(kind, 2.0, torch.cat([one, other]), mask)
 
 
 def _metrics(kind: Kind, predictions: Tensor, made: Made) -> dict[str, float]:

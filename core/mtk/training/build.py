@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import torch
+from torch import nn
 
 from mtk.calling.failures import call
 from mtk.combiner import Combiner, GradientCombiner
@@ -34,6 +35,7 @@ from mtk.kind import Kind
 from mtk.model.adapting import adapt
 from mtk.model.encoder import Encoder, load_parts
 from mtk.model.multitask import Model
+from mtk.model.r_drop import may_diverge
 from mtk.plan import RunPlan, TaskPlan
 from mtk.training.build_model import build_model, with_pooling
 from mtk.training.checkpoint import take_parts
@@ -181,6 +183,8 @@ def build_training(
     check_turns(combiner, train)
     trainer = Trainer(engine, train, sizes, config, recipe, report=report, record=record)
     _check_halves(plan, trainer)
+    if config.r_drop:
+        _check_r_drop(model)
     further = list(trainer.sampling.seen_together(trainer.turns, trainer.steps, trainer.epoch_count))
     tried_by = processes if processes.sharded else ALONE
     dry_run(model, build_combiner(plan).to(device), train, packed=plain is None, further=further, processes=tried_by)
@@ -239,6 +243,19 @@ def _check_halves(plan: RunPlan, trainer: Trainer) -> None:
             f"--combiner {plan.combiner.text} compares two halves of each task's batch, and that of {' and '.join(small)} "
             f"is too small for that. Take --batch-size {FEWEST_IN_HALVES} or more."
         )
+
+
+def _check_r_drop(model: Model) -> None:
+    """Raises UsageError where two passes cannot be compared, or are the same."""
+    unfit = [name for name, task in model.tasks.items() if not may_diverge(task.kind)]
+    if unfit:
+        kind = model.tasks[unfit[0]].kind
+        raise UsageError(
+            f"--r-drop: two answers to task '{unfit[0]}' cannot be compared: its kind, {kind}, has no probabilities, and no "
+            f"`divergence`. Leave --r-drop out."
+        )
+    if not any(isinstance(module, nn.Dropout) and module.p for module in model.modules()):
+        raise UsageError("--r-drop: the encoder and the heads drop nothing, so both passes are the same. Leave it out.")
 
 
 def _without_effect(plan: RunPlan, trainer: Trainer) -> list[str]:

@@ -89,6 +89,7 @@ class Trainer:
         self.recorded = record
         self.undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext  # around each step
         self.between_steps: Callable[[], object] = lambda: None
+        self._with_buffers = [module for module in self.model.modules() if module._buffers]
         self._recorded_step = RecordedSteps(self._make_step) if record else None
         self._shapes = Shapes(train, each, self.steps, len(self.turns)) if record else None
         self._telemetry = Telemetry(engine.layers)
@@ -137,7 +138,7 @@ class Trainer:
 
     def _touched(self) -> list[Tensor]:
         """What a step changes beside the parameters, and should not if it is none. On a CPU no combiner is asked then."""
-        own = list(self.model.buffers())
+        own = [buffer for module in self._with_buffers for buffer in module._buffers.values() if buffer is not None]
         if self.config.on_nonfinite == "skip" and self.model.device.type != "cpu":
             own += self.combiner.buffers()
         return own
@@ -204,16 +205,22 @@ class Trainer:
         lengths = self._shapes.of({task: numbers[task] for task in as_drawn.values()}) if self._shapes else {}
         parts: dict[str, list[Batch]] = {}
         for task, of_task in numbers.items():
-            own = [self.train[task].batch(part, lengths.get(first[task], ())) for part in of_task]
+            own = [self._batch(task, part, lengths.get(first[task], ())) for part in of_task]
             if self.processes.sharded:  # all pass as many
                 most = max(len(self._pieces(range(count))) for count in self.processes.shared_out(len(examples[task])))
                 if len(own) < most:
-                    silent = replace(self.train[task].batch(examples[task][:FEWEST]), silent=True)
+                    silent = replace(self._batch(task, examples[task][:FEWEST]), silent=True)
                     own += [silent] * (most - len(own))
             if first[task] != task:
                 own = [replace(b, readings=its.readings) for b, its in zip(own, parts[first[task]], strict=True)]
             parts[task] = own
         return parts
+
+    def _batch(self, task: str, examples: Sequence[int], lengths: Sequence[int] = ()) -> Batch:
+        alpha = self.config.r_drop
+        if not alpha:
+            return self.train[task].batch(examples, lengths)
+        return replace(self.train[task].batch([*examples, *examples], lengths), r_drop=alpha)
 
     def _pieces(self, numbers: Sequence[int]) -> list[list[int]]:
         """These examples in the parts that they are accumulated from."""

@@ -59,6 +59,11 @@ class Multilabel(Weighed):
     def probabilities(self, logits: Tensor) -> Tensor:
         return logits.sigmoid()
 
+    def divergence(self, logits: Tensor, others: Tensor) -> Tensor:
+        """Of each label by itself: it holds or does not, and that is p·log(p/q) + (1 − p)·log((1 − p)/(1 − q)), whose sum
+        with its like the other way round is (p − q) times the difference of the logits."""
+        return ((logits.sigmoid() - others.sigmoid()) * (logits - others)).mean() / 2
+
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
         exact = (predictions == labels).all(dim=1).double().mean().item()
         micro, macro = (f1(predictions, labels, average) for average in ("micro", "macro"))

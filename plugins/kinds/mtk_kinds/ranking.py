@@ -40,6 +40,11 @@ class Ranking(mtk.Kind):
     def predict(self, logits: Tensor) -> Tensor:
         return logits.squeeze(-1)
 
+    def divergence(self, logits: Tensor, others: Tensor, mask: Tensor) -> Tensor:
+        """Of the distributions that the loss compares with the relevances."""
+        p, q = (given.squeeze(-1).float().masked_fill(~mask, float("-inf")).softmax(dim=1) for given in (logits, others))
+        return ((p - q) * (logits - others).squeeze(-1)).sum(dim=1).mean() / 2
+
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
         reciprocal, gains = [], []
         for scores, relevance in zip(predictions.double().numpy(), labels.double().numpy(), strict=True):

@@ -28,6 +28,10 @@ class Regression(mtk.Kind):
     def predict(self, logits: Tensor) -> Tensor:
         return self.low + (self.high - self.low) * logits.squeeze(-1).sigmoid()
 
+    def divergence(self, logits: Tensor, others: Tensor) -> Tensor:
+        """The squared difference of the scores."""
+        return (self.predict(logits) - self.predict(others)).square().mean()
+
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, float]:
         return {"pearson": pearson(predictions, labels), "spearman": spearman(predictions, labels)}
 

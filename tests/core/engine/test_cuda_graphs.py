@@ -238,3 +238,29 @@ def test_no_step_waits_for_the_device(tiny_encoder: Path, record: bool, request:
     request.getfixturevalue("no_waiting")
     for number in range(4):
         one.optimize({task: [tokens.batch(range(number, number + 8), [16])] for task, tokens in one.train.items()})
+
+
+@pytest.mark.cuda
+def test_what_no_graph_can_hold_is_made_as_it_is_and_draws_on(caplog: pytest.LogCaptureFixture) -> None:
+    def step(batches: object) -> Outcome:
+        drawn = torch.rand(2, device="cuda")
+        drawn.sum().item()  # waits for the device
+        return Outcome(("sst",), drawn, {}, None, None, torch.ones((), dtype=torch.bool, device="cuda"))
+
+    steps = RecordedSteps(step)
+    drawn = [steps({"sst": [Batch((), torch.zeros(2), 0)]}).losses for _ in range(4)]
+    assert steps.replayed == 0
+    assert "not recorded as a CUDA graph" in caplog.text
+    assert len({tuple(each.tolist()) for each in drawn}) == 4
+
+
+@pytest.mark.cuda
+def test_recordings_that_are_dropped_do_not_spoil_others(tiny_encoder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        one = trainer(tiny_encoder, "sum", record=True)
+        one.circle = one  # type: ignore[attr-defined]  # so that nothing but the garbage collector finds it
+        for number in range(4):
+            one.optimize({task: [tokens.batch(range(number, number + 8), [16])] for task, tokens in one.train.items()})
+        assert one._recorded_step
+        assert one._recorded_step.replayed == 3
+    assert not caplog.text

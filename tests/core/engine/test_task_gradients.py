@@ -143,3 +143,39 @@ def test_a_product_is_added_as_one(dtype: torch.dtype) -> None:
     for _ in range(2):
         filled.rows.add_product(matrix, 0, left, right)
     torch.testing.assert_close(filled.rows.of(matrix, 1)[0], 2 * (left @ right).double())
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0]])
+@pytest.mark.parametrize("times", [1, 2])
+def test_sums_of_members_are_those_of_each_rows_tokens(order: list[int], times: int) -> None:
+    bias = nn.Parameter(random(4))
+    rows = TaskGradients({"layer": [bias]}, COUNT)
+    values = random(7, 4, seed=1)
+    members = torch.zeros(len(order), 7, dtype=torch.float64)
+    for place, span in enumerate([slice(0, 2), slice(2, 3), slice(3, 7)][: len(order)]):
+        members[place, span] = 1
+    for _ in range(times):
+        rows.add_sums(bias, order, members, values)
+    for place, row in enumerate(order):
+        torch.testing.assert_close(rows.of(bias, COUNT)[row], times * values[members[place].bool()].sum(dim=0))
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("times", [1, 2])
+def test_on_cuda_products_of_halves_are_added_up_in_single_precision(times: int) -> None:
+    weight, bias = (nn.Parameter(random(*shape).float().cuda()) for shape in ((96, 64), (96,)))
+    rows = TaskGradients({"layer": [weight, bias]}, COUNT)
+    dy, x = (random(300, width, seed=width).cuda().bfloat16() for width in (96, 64))
+    members = torch.zeros(COUNT, 300, dtype=torch.bfloat16, device="cuda")
+    for row, span in enumerate(spans := [slice(0, 100), slice(100, 130), slice(130, 300)]):
+        members[row, span] = 1
+    for _ in range(times):
+        rows.add_sums(bias, range(COUNT), members, dy)
+        for row, span in enumerate(spans):
+            rows.add_product(weight, row, dy[span].t(), x[span])
+    for row, span in enumerate(spans):
+        exact = dy[span].double()
+        torch.testing.assert_close(
+            rows.of(weight, COUNT)[row].double(), times * exact.t() @ x[span].double(), rtol=1e-5, atol=1e-4
+        )
+        torch.testing.assert_close(rows.of(bias, COUNT)[row].double(), times * exact.sum(dim=0), rtol=1e-5, atol=1e-4)

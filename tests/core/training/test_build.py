@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,3 +110,25 @@ def test_recording_steps_is_refused_where_there_is_no_cuda(plan: Callable[..., P
 def test_batches_too_small_to_be_halved_are_refused(plan: Callable[..., Planned]) -> None:
     with pytest.raises(mtk.UsageError, match=r"halves of each task's batch, and that of .* Take --batch-size 4"):
         built(plan(combiner="modo", batch_size=3))
+
+
+def test_r_drop_is_refused_where_nothing_is_dropped(
+    plan: Callable[..., Planned], tiny_encoder: Path, tmp_path: Path
+) -> None:
+    encoder = shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    config = json.loads((encoder / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (encoder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(mtk.UsageError, match="--r-drop: the encoder and the heads drop nothing"):
+        built(plan(encoder=str(encoder), dropout=0.0, r_drop=1.0))
+
+
+def test_r_drop_is_refused_for_answers_that_cannot_be_compared(
+    plan: Callable[..., Planned], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan(r_drop=1.0)
+    monkeypatch.delattr(type(planned[0].tasks["sts"].task.kind), "divergence")
+    with pytest.raises(
+        mtk.UsageError, match=r"--r-drop: two answers to task 'sts' cannot be compared: its kind, regression"
+    ):
+        built(planned)

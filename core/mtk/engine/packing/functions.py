@@ -26,10 +26,10 @@ class Linear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: nn.Parameter, bias: nn.Parameter | None, current: Pass) -> Tensor:
-        cast = weight.to(x.dtype)
+        cast = current.weight(weight, x.dtype)
         ctx.save_for_backward(x, cast)
         ctx.weight, ctx.bias, ctx.current = weight, bias, current
-        return F.linear(x, cast, None if bias is None else bias.to(x.dtype))
+        return F.linear(x, cast, None if bias is None else current.weight(bias, x.dtype))
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -39,8 +39,12 @@ class Linear(torch.autograd.Function):
         for (row, _), dy_t, x_t in zip(layout.spans, dy.split(sizes), x.split(sizes), strict=True):
             if ctx.weight.requires_grad:
                 rows.add_product(ctx.weight, row, dy_t.t(), x_t)
-            if ctx.bias is not None and ctx.bias.requires_grad:
-                rows.add(ctx.bias, row, dy_t.sum(dim=0))
+        if ctx.bias is not None and ctx.bias.requires_grad:
+            if dy.device.type == "cuda":  # where a sum down a long column is slow, and one product gives those of all tasks
+                rows.add_sums(ctx.bias, layout.rows, ctx.current.members(dy), dy)
+            else:
+                for (row, _), dy_t in zip(layout.spans, dy.split(sizes), strict=True):
+                    rows.add(ctx.bias, row, dy_t.sum(dim=0))
         return dy @ weight if ctx.needs_input_grad[0] else None, None, None, None
 
 

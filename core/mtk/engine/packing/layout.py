@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtk.engine.task_gradients import TaskGradients
 
@@ -42,14 +42,40 @@ class Layout:
         """Which row each token's gradient is added to, [tokens]."""
         return torch.cat([torch.full((s.stop - s.start,), row, device=device) for row, s in self.spans])
 
+    @property
+    def rows(self) -> list[int]:
+        """Those that gradients are added to, in ascending order."""
+        return sorted({row for row, _ in self.spans})
+
+    def members(self, like: Tensor) -> Tensor:
+        """Which of the tokens are of which of the `rows`, as ones and zeros [rows, tokens] of the type of `like`, and on its
+        device."""
+        members = like.new_zeros(len(self.rows), self.tokens)
+        for row, span in self.spans:
+            members[self.rows.index(row), span] = 1
+        return members
+
 
 class Pass:
     """One forward pass over a packed sequence; its backward pass adds to `rows`."""
 
-    def __init__(self, layout: Layout, rows: TaskGradients) -> None:
+    def __init__(self, layout: Layout, rows: TaskGradients, weights: Mapping[Tensor, Tensor]) -> None:
         self.layout = layout
         self.rows = rows
+        self._weights = weights  # in the type that matrix products compute in, where they are there in it
         self._cast: tuple[Tensor, Tensor] | None = None
+        self._members: Tensor | None = None
+
+    def weight(self, parameter: nn.Parameter, dtype: torch.dtype) -> Tensor:
+        """A parameter in the type that is computed in."""
+        found = self._weights.get(parameter)
+        return parameter.to(dtype) if found is None or found.dtype != dtype else found
+
+    def members(self, like: Tensor) -> Tensor:
+        """`Layout.members`, made once."""
+        if self._members is None or self._members.dtype != like.dtype:
+            self._members = self.layout.members(like)
+        return self._members
 
     def as_computed(self, x: Tensor) -> Tensor:
         """`x` in the type that a matrix product computes in here. What goes into several products, such as query, key and
@@ -65,4 +91,4 @@ class Pass:
 
     def forget(self) -> None:
         """The forward pass is over: hold on to nothing of its graph, which itself holds on to this."""
-        self._cast = None
+        self._cast, self._weights = None, {}

@@ -24,6 +24,7 @@ from mtk.model.encoder import Layers, layer_states
 
 # An embedding table with more entries than this is kept by the entries that were looked up. A step looks up some thousands.
 MANY_ENTRIES = 8_192
+ALIGNED = 128  # entries, at a multiple of which each weight begins, so that a product can read it at full speed
 
 
 _current: ContextVar[Pass] = ContextVar("pass")
@@ -72,9 +73,23 @@ class Packing:
         device = packed["input_ids"].device
         counted = [torch.arange(b.length, device=device).expand(b.sequences, -1).reshape(1, -1) for b in layout.blocks]
         packed["position_ids"] = torch.cat(counted, dim=1) + self._first_position
-        with self._routes(Pass(layout, rows)):
+        with self._routes(Pass(layout, rows, self._cast(device))):
             layers = layer_states(self._backbone, packed, all_layers=self._all_layers)
         return list(zip(*(_unpacked(states, layout) for states in layers), strict=True))
+
+    def _cast(self, device: torch.device) -> dict[Tensor, Tensor]:
+        """On a GPU the weights of all matrix products in the type that these compute in, if it is not their own: at once, as
+        to launch a cast for each of them takes longer."""
+        if device.type != "cuda" or not torch.is_autocast_enabled("cuda"):
+            return {}
+        linear = (module for module, _ in self._routed if isinstance(module, nn.Linear))
+        weights: list[Tensor] = list(dict.fromkeys(p for module in linear for p in module.parameters(recurse=False)))
+        sizes = [-(-weight.numel() // ALIGNED) * ALIGNED for weight in weights]
+        whole = torch.empty(sum(sizes), dtype=torch.get_autocast_dtype("cuda"), device=device)
+        parts = [p[: w.numel()].view_as(w) for p, w in zip(whole.split(sizes), weights, strict=True)]
+        with torch.no_grad():
+            torch._foreach_copy_(parts, weights)
+        return dict(zip(weights, parts, strict=True))
 
     @contextmanager
     def _routes(self, current: Pass) -> Iterator[None]:

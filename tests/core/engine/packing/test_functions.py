@@ -25,7 +25,7 @@ def a_pass(*parameters: nn.Parameter | None, table: nn.Parameter | None = None) 
     members = [p for p in (*parameters, nn.Parameter(random(1))) if p is not None and p.requires_grad]
     gradients = TaskGradients({"layer": members}, ROWS, {table} if table is not None else set())
     blocks = [Block(row, 1, span.stop - span.start, torch.ones(1, 1, 1, 1, dtype=torch.bool)) for row, span in SPANS]
-    return Pass(Layout(blocks), gradients)
+    return Pass(Layout(blocks), gradients, {})
 
 
 def check(

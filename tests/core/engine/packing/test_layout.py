@@ -36,7 +36,7 @@ def test_every_token_is_in_one_span(blocks: list[tuple[int, int, int]]) -> None:
 
 
 def test_what_goes_into_several_products_is_cast_once() -> None:
-    current, x = Pass(Layout([block(0, 1, 3)]), rows()), torch.ones(3, 2)
+    current, x = Pass(Layout([block(0, 1, 3)]), rows(), {}), torch.ones(3, 2)
     assert current.as_computed(x) is x
     with torch.autocast("cpu", torch.bfloat16):
         cast = current.as_computed(x)
