@@ -35,6 +35,7 @@ def plan(arguments: argparse.Namespace) -> dict[str, list[str]]:
         made["step-tasks"] = [*step, "--tasks", "2", "4", "8", "16", "--repeats", "3", "--no-memory"]
         made["throughput"] = ["throughput.py", *load, "--steps", "300"]
         made["utilisation"] = ["utilisation.py", *load, "--encoder", "bert-base-shape", "--steps", "20"]
+        made["gpu-step"] = ["gpu_step.py", *load]
         made["paper"] = ["paper.py", *load]
         made["methods"] = ["methods.py", "--device", arguments.device]
     else:

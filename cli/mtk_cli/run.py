@@ -187,7 +187,7 @@ class Sectioned(click.Command):
 
 
 @click.command("run", cls=Sectioned, params=[*SETTINGS])
-@click.option("--preset", type=click.Choice(sorted(PRESETS)), help="Start from the settings of a paper.")
+@click.option("--preset", type=click.Choice(sorted(PRESETS)), help="Start from the study's settings, or the best known.")
 @click.option("--config", "file", type=click.Path(path_type=Path), help="A TOML file of settings, such as a run's own.")
 @click.option(
     "--resume",

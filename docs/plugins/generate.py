@@ -20,6 +20,7 @@ SECTIONS = [
     ("Hooks", "mtk.hookspecs", ()),
     ("Registration", "mtk.registration", ("Registration",)),
     ("Heads", "mtk.head", ("Encoding", "Head")),
+    ("Kinds", "mtk.kind", ("Kind",)),
     ("Combiners", "mtk.combiner", ("Step", "Combiner", "LossCombiner", "GramianCombiner", "GradientCombiner")),
     ("Augmenters", "mtk.augmenter", ("Augmenter",)),
     ("Samplers", "mtk.sampler", ("Sampler",)),
@@ -52,6 +53,7 @@ WITHOUT_WORDS = {"mtk.registration"}  # whose own docstring says no more than it
 CHECKS = [
     ("head", "mtk.testing.heads"),
     ("combiner", "mtk.testing.combiners"),
+    ("kind", "mtk.testing.kinds"),
     ("augmenter", "mtk.testing.augmenters"),
     ("pooling", "mtk.testing.poolings"),
 ]

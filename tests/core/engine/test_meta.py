@@ -18,12 +18,13 @@ from mtk.engine.gradients import Engine, Parts
 COMBINERS = [c.qualified + building.NEEDED.get(c.name, "") for c in mtk.Registry().components if c.kind == "combiner"]
 
 
-def on_meta(parts: Parts) -> list[Batch]:
+def on_meta(parts: Parts, r_drop: float = 0.0) -> list[Batch]:
     return [
         dataclasses.replace(
             part,
             readings=tuple(Reading({k: v.to("meta") for k, v in r.inputs.items()}, r.sequences) for r in part.readings),
             labels=part.labels.to("meta"),
+            r_drop=r_drop,
         )
         for part in parts
     ]
@@ -36,13 +37,14 @@ def built(name: str) -> mtk.GramianCombiner:
     return combiner.double().to("meta")  # type: ignore[return-value]
 
 
-def step(name: str, *, packed: bool, parts: int = 1, **settings: object) -> None:
+def step(name: str, *, packed: bool, parts: int = 1, r_drop: float = 0.0, **settings: object) -> None:
     """One as a run makes it, its update and what a combiner does after it included; clipped, and by layer."""
     model, combiner = make_model().to("meta").train(), built(name)
     engine = Engine(model, combiner, packed=packed, clip_norm=1.0, **settings)  # type: ignore[arg-type]
     optimizer = torch.optim.SGD([*model.parameters(), *combiner.parameters()], lr=1e-3)  # AdamW's refuses the device
     for turn in combiner.turns():
-        data = {task: on_meta(halves(given) if parts == 2 else given) for task, given in batches().items() if task in turn}
+        own = {task: halves(given) if parts == 2 else given for task, given in batches().items() if task in turn}
+        data = {task: on_meta(given, r_drop) for task, given in own.items()}
         outcome = engine.backward(data)
         assert {told.device.type for told in (outcome.losses, outcome.finite)} == {"meta"}
         optimizer.step()
@@ -56,8 +58,12 @@ def test_no_combiner_reads_a_value_in_the_packed_form(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["sum", "pcgrad", "gradnorm:scope=layer", "modo", "multitask-toolkit/uw", "graddrop"])
-@pytest.mark.parametrize("settings", [{"parts": 2}, {"cosines": "layer"}], ids=["accumulated", "cosines by layer"])
-def test_nor_do_accumulation_and_cosines(name: str, settings: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [{"parts": 2}, {"cosines": "layer"}, {"r_drop": 4.0}, {"r_drop": 4.0, "parts": 2}],
+    ids=["accumulated", "cosines by layer", "R-Drop", "R-Drop, accumulated"],
+)
+def test_nor_do_accumulation_cosines_and_r_drop(name: str, settings: dict[str, object]) -> None:
     step(name, packed=True, **settings)  # type: ignore[arg-type]
 
 
