@@ -97,6 +97,11 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(runs: Runs, tmp_pa
     assert given == RunConfig(**{**PRESETS["study"], **own})
 
 
+def test_the_best_recipe_is_a_preset_and_a_length(runs: Runs) -> None:
+    given = configured(runs, "--preset", "modern", "--epoch", "1100", "--epochs", "1", "--precision", "bf16")
+    assert given == RunConfig(learning_rate=1.5e-4, r_drop=4.0, epoch=1100, epochs=1, precision="bf16")
+
+
 def test_a_value_for_some_tasks_keeps_what_holds_for_the_others() -> None:
     assert layered({"batch_size": {"sst": 4}}) == {"batch_size": {"*": RunConfig().batch_size, "sst": 4}}
     assert layered({"batch_size": 8}, {"batch_size": {"sst": 4}}) == {"batch_size": {"*": 8, "sst": 4}}
