@@ -30,9 +30,12 @@ def test_cells_are_shared_out_and_a_process_that_dies_is_told(tiny: dict[str, An
     (failed,) = [(name, event.message) for name, event in told if isinstance(event, Failed)]
     assert failed == (killed[0], "its process ended by SIGKILL, as for want of memory")
     begun = Counter(name for name, event in told if isinstance(event, Begun))
-    assert begun == {cell.directory: 1 for cell in cells}
-    assert sum(isinstance(event, Result) for _, event in told) == 2
-    assert sorted(state_of(sweep, cell) for cell in cells) == ["done", "done", "interrupted"]
+    again = begun[killed[0]] - 1  # whether the other process, where it had not come by yet, went on with it
+    assert begun == {cell.directory: 1 for cell in cells} | {killed[0]: 1 + again}
+    assert again in (0, 1)
+    assert sum(isinstance(event, Result) for _, event in told) == 2 + again
+    states = {cell.directory: state_of(sweep, cell) for cell in cells}
+    assert states == {cell.directory: "done" for cell in cells} | {killed[0]: "done" if again else "interrupted"}
 
 
 def _children() -> list[int]:
