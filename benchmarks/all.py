@@ -36,6 +36,7 @@ def plan(arguments: argparse.Namespace) -> dict[str, list[str]]:
         made["throughput"] = ["throughput.py", *load, "--steps", "300"]
         made["utilisation"] = ["utilisation.py", *load, "--encoder", "bert-base-shape", "--steps", "20"]
         made["gpu-step"] = ["gpu_step.py", *load]
+        made["gpu-step-bert-base"] = ["gpu_step.py", *load, "--encoder", "bert-base-shape"]
         made["paper"] = ["paper.py", *load]
         made["methods"] = ["methods.py", "--device", arguments.device]
     else:

@@ -1,6 +1,6 @@
 """What a recorded step is on a GPU: its kernels, the time of the device in them and of the host around them.
 
-    python benchmarks/gpu_step.py --data DIR --encoder minilm bert-base-shape --json FILE
+    python benchmarks/gpu_step.py --data DIR --encoder bert-base-shape --json FILE
 
 Real batches in the shapes of a run, each recorded before it is timed. `replay` is the graph by itself, over and over; `step`
 what a run makes of it, with batches copied into it and losses out of it; `batches` what the host does before each. Where a
@@ -9,7 +9,6 @@ step takes longer than its kernels together, they are too many or too small, and
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Callable
@@ -69,29 +68,24 @@ def measure(load: measuring.Workload, combiner: str, batch_size: int, count: int
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(parents=[measuring.parser(None)], conflict_handler="resolve", add_help=False)
-    parser.description, parser.formatter_class = __doc__, argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--encoder", nargs="+", default=["minilm", "bert-base-shape"], metavar="NAME")
+    parser = measuring.parser(__doc__)
     parser.add_argument("--combiner", nargs="+", default=["sum", "pcgrad"], metavar="NAME", help="(sum pcgrad)")
     parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="of each task (8)")
     parser.add_argument("--steps", type=int, default=30, metavar="N", help="different ones (30)")
     parser.add_argument("--top", type=int, default=12, metavar="N", help="kernels that are shown (12)")
     arguments = parser.parse_args()
-    found, shown = [], []
-    for encoder in arguments.encoder:
-        load = measuring.Workload(argparse.Namespace(**{**vars(arguments), "encoder": encoder}), mtk.Registry())
-        if load.device.type != "cuda":
-            sys.exit("Steps are recorded on CUDA alone; benchmarks/utilisation.py says where the time of a CPU goes.")
-        for combiner in arguments.combiner:
-            one = {"encoder": encoder, **measure(load, combiner, arguments.batch_size, arguments.steps)}
-            found.append(one)
-            lines = [[k["kernel"][:80], f"{k['times']:.0f}", f"{k['microseconds']:.0f}"] for k in one["kernels"]]
-            head = [f"{encoder}, {combiner}: kernel", "times a step", "µs a step"]
-            shown.append(measuring.table(head, lines[: arguments.top]))
-    columns = ["encoder", "combiner", "kernels", "their time, ms", "replay, ms", "step, ms", "host, ms", "batches, ms"]
+    load = measuring.Workload(arguments, mtk.Registry())
+    if load.device.type != "cuda":
+        sys.exit("Steps are recorded on CUDA alone; benchmarks/utilisation.py says where the time of a CPU goes.")
+    found = [measure(load, combiner, arguments.batch_size, arguments.steps) for combiner in arguments.combiner]
+    shown = []
+    for one in found:
+        lines = [[k["kernel"][:80], f"{k['times']:.0f}", f"{k['microseconds']:.0f}"] for k in one["kernels"]]
+        head = [f"{one['combiner']}: kernel", "times a step", "µs a step"]
+        shown.append(measuring.table(head, lines[: arguments.top]))
+    columns = ["combiner", "kernels", "their time, ms", "replay, ms", "step, ms", "host, ms", "batches, ms"]
     rows = [
         [
-            one["encoder"],
             one["combiner"],
             f"{sum(k['times'] for k in one['kernels']):,.0f}",
             f"{sum(k['microseconds'] for k in one['kernels']) / 1e3:.2f}",
@@ -100,7 +94,12 @@ def main() -> None:
         for one in found
     ]
     printed = "\n\n".join([measuring.table(columns, rows), *shown])
-    measuring.finish(printed, {"measured": found, "batch_size": arguments.batch_size}, load.device, arguments.json)
+    measuring.finish(
+        printed,
+        {"encoder": arguments.encoder, "batch_size": arguments.batch_size, "measured": found},
+        load.device,
+        arguments.json,
+    )
 
 
 if __name__ == "__main__":

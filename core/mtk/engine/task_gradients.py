@@ -91,10 +91,7 @@ class TaskGradients:
         """Add what a parameter gets from one task."""
         self._touched.add(parameter)
         view = self._views[parameter][row]
-        if self._first(parameter, row):
-            view.copy_(gradient)
-        else:
-            view.add_(gradient)
+        _put(view, gradient, self._first(parameter, row))
 
     def add_product(self, parameter: nn.Parameter, row: int, left: Tensor, right: Tensor) -> None:
         """Add a matrix product to what a matrix gets from one task: with no memory in between, where the types allow it."""
@@ -106,8 +103,7 @@ class TaskGradients:
         elif left.device.type == "cuda" and first:
             torch.mm(left, right, out_dtype=view.dtype, out=view)
         else:
-            product = _product(left, right, view.dtype)
-            view.copy_(product) if first else view.add_(product)
+            _put(view, _product(left, right, view.dtype), first)
 
     def add_sums(self, parameter: nn.Parameter, rows: Sequence[int], members: Tensor, values: Tensor) -> None:
         """Add to each of `rows` the sum of those of the `values` [tokens, …] that `members` [len(rows), tokens] has ones
@@ -120,7 +116,7 @@ class TaskGradients:
             view[: len(rows)].copy_(sums)
             return
         for row, first, found in zip(rows, firsts, sums, strict=True):
-            view[row].copy_(found) if first else view[row].add_(found)
+            _put(view[row], found, first)
 
     def told(self) -> tuple[list[int], int]:
         """What other processes have to know before `add_up`: which parameters a task gave a gradient, by their numbers, and
@@ -223,6 +219,14 @@ class TaskGradients:
                 if self._first(parameter, row):
                     rows[row].zero_()
         return self.matrix[:count]
+
+
+def _put(view: Tensor, value: Tensor, first: bool) -> None:
+    """Add a value to what is there, which is the last step's before what comes first."""
+    if first:
+        view.copy_(value)
+    else:
+        view.add_(value)
 
 
 def _product(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:

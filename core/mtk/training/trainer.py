@@ -89,6 +89,7 @@ class Trainer:
         self.recorded = record
         self.undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext  # around each step
         self.between_steps: Callable[[], object] = lambda: None
+        # to look for them in all modules in every step takes a third of what the host does around a replay
         self._with_buffers = [module for module in self.model.modules() if module._buffers]
         self._recorded_step = RecordedSteps(self._make_step) if record else None
         self._shapes = Shapes(train, each, self.steps, len(self.turns)) if record else None
