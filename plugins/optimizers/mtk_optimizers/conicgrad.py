@@ -57,7 +57,7 @@ def in_cone(gramian: Tensor, c: float) -> Tensor:
     square = (inner @ gramian @ inner).clamp_min(0)
     is_inside = (inner @ along >= c * square.sqrt()) & (square > TINY)
 
-    outer = worst_off(beside, c * along, beside.new_tensor(sine)) if sine else torch.full_like(along, 1 / count)
+    outer = worst_off(beside, c * along, beside.new_full((), sine)) if sine else torch.full_like(along, 1 / count)
     apart = (outer @ beside @ outer).clamp_min(0).sqrt()
     gains = (c * outer @ along + sine * apart > TINY) & (apart > TINY)
     tilt = torch.where(gains, sine * length / torch.where(gains, apart, 1), 0)

@@ -45,7 +45,7 @@ class SAMGS(Tracking):
         lengths = gradients.norm(dim=1, keepdim=True)
         alike = mean_likeness(lengths.squeeze(1))
         made = (step.number + 1).to(gradients.dtype)
-        followed = self.track(gradients, gradients.new_tensor(1 - self.momentum)) / (1 - self.momentum**made)
+        followed = self.track(gradients, gradients.new_full((), 1 - self.momentum)) / (1 - self.momentum**made)
         self.unlike.copy_(self.beta2 * self.unlike + (1 - self.beta2) * (1 - alike) ** 2 + 1e-8)
         unlike = (self.unlike / (1 - self.beta2**made)).sqrt()
         equalised = gradients / torch.where(lengths > 0, lengths, 1) * lengths.mean()
