@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import building
@@ -66,7 +67,7 @@ def halves(parts: Sequence[Batch]) -> list[Batch]:
 
     def of(reading: Reading, chosen: list[int]) -> Reading:
         rows = [n * examples + i for n in range(reading.sequences) for i in chosen]
-        return Reading({k: v[rows] for k, v in reading.inputs.items()}, reading.sequences)
+        return dataclasses.replace(reading, inputs={k: v[rows] for k, v in reading.inputs.items()})
 
     def part(chosen: list[int]) -> Batch:
         return Batch(tuple(of(reading, chosen) for reading in whole.readings), whole.labels[chosen], 0)

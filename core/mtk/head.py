@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from mtk.kind import Level
 
-PairEncoding = Literal["joint", "separate", "both"]
+PairEncoding = Literal["joint", "separate", "both", "pretrained"]
 
 
 class Encoding(NamedTuple):
@@ -37,14 +37,16 @@ class Head(nn.Module, ABC):
 
     - `joint`: both texts go through the encoder as one sequence, as in a cross-encoder; `forward` gets `first` alone;
     - `separate`: each text goes through it alone, as in a bi-encoder; `forward` gets `first` and `second`;
-    - `both`: as `separate`, and both texts as one sequence beside that, which `forward` gets as `joint`.
+    - `both`: as `separate`, and both texts as one sequence beside that, which `forward` gets as `joint`;
+    - `pretrained`: as `both`, but each text alone goes through the encoder as it was before training, which learns nothing
+      from it. The model then keeps that encoder too.
 
     A task with one text gives any head `first` alone.
 
     The constructor and `forward` take those of their arguments that they name. A constructor is offered `width` (the
     encoder's), `outputs` (logits per example, from the task's kind), `inputs` (the number of encodings `forward` will get:
-    2 for a pair read separately, 3 for both readings, otherwise 1) and `task` (an `mtk.Task`: its name, its kind, its
-    labels as texts). Its keyword-only arguments are the options that a user can set from the command line,
+    2 for a pair read separately, 3 for one read jointly beside that, otherwise 1) and `task` (an `mtk.Task`: its name, its
+    kind, its labels as texts). Its keyword-only arguments are the options that a user can set from the command line,
     `NAME:key=value`; annotate them, raise ValueError for a value that makes no sense. A head that has an option `dropout`
     gets the run's `--dropout` unless the user gives it one.
 

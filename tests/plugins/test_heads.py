@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from kinds import make
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -16,6 +17,7 @@ from mtk_heads.cosine import Cosine
 from mtk_heads.dot_product import DotProduct
 from mtk_heads.joint_cosine import JointCosine
 from mtk_heads.linear import Linear
+from mtk_heads.pretrained_cosine import FASTER, PretrainedCosine
 
 WIDTH, OUTPUTS, LENGTHS = 6, 3, (5, 1, 3, 4)
 
@@ -140,6 +142,44 @@ def test_joint_cosine_of_one_text_is_the_perceptron() -> None:
     torch.testing.assert_close(head(e), head.layers(e.embedding))
 
 
+# pretrained-cosine
+
+TASK = mtk.Task(name="t", kind=make("classification", tuple("abc")), text=("a", "b"), label="y")
+
+
+def test_pretrained_cosine_predicts_a_weighted_mean_of_what_two_sides_say() -> None:
+    head, (u, v, joint) = started(PretrainedCosine(WIDTH, OUTPUTS, 3, TASK, share=0.25)), encodings(3)
+    cosine = cosines(u.embedding, v.embedding).diagonal().unsqueeze(1)
+    before = FASTER * (head.slope * (cosine - 0.5) + head.offset)
+    torch.testing.assert_close(head(u, v, joint), 0.75 * head.joint(joint) + 0.25 * before)
+
+
+def test_each_side_of_pretrained_cosine_learns_as_if_the_other_were_not_there() -> None:
+    head, (u, v, joint), labels = (
+        started(PretrainedCosine(WIDTH, OUTPUTS, 3, TASK)),
+        encodings(3),
+        torch.tensor([0, 1, 2, 0.0]),
+    )
+    logits, own = head(u, v, joint, labels)
+    torch.testing.assert_close(logits, head.joint(joint))
+    cosine = cosines(u.embedding, v.embedding).diagonal().unsqueeze(1)
+    before = FASTER * (head.slope * (cosine - 0.5) + head.offset)
+    torch.testing.assert_close(own, {"pretrained": TASK.kind.loss(before, labels)})
+    own["pretrained"].backward()
+    assert all(parameter.grad is None for parameter in head.joint.parameters())
+
+
+def test_pretrained_cosine_of_one_text_is_the_perceptron() -> None:
+    head, (e,) = started(PretrainedCosine(WIDTH, OUTPUTS, 1, TASK)), encodings(1)
+    torch.testing.assert_close(head(e), head.joint(e))
+
+
+def test_pretrained_cosine_has_nothing_to_learn_from_candidates() -> None:
+    task = mtk.Task(name="t", kind=make("ranking"), text=("a", "b"), label="y")
+    with pytest.raises(ValueError, match="task 't' is ranking"):
+        PretrainedCosine(WIDTH, 1, 3, task)
+
+
 # attention
 
 
@@ -153,7 +193,7 @@ def test_attention_is_linear_on_what_each_query_finds_among_the_real_tokens() ->
         torch.testing.assert_close(logits[example], head.score(torch.cat(sums)))
 
 
-@pytest.mark.parametrize("head", [CNN, ConcatMLP, Attention, JointCosine, Linear, Cosine, DotProduct])
+@pytest.mark.parametrize("head", [CNN, ConcatMLP, Attention, JointCosine, PretrainedCosine, Linear, Cosine, DotProduct])
 def test_how_a_pair_is_read(head: type[mtk.Head]) -> None:
-    joint = {CNN: "joint", ConcatMLP: "joint", Attention: "joint", JointCosine: "both"}
+    joint = {CNN: "joint", ConcatMLP: "joint", Attention: "joint", JointCosine: "both", PretrainedCosine: "pretrained"}
     assert head.pair_encoding == joint.get(head, "separate")

@@ -20,6 +20,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import accumulate, chain
@@ -48,6 +49,7 @@ from mtk.data.tokens import (
     description,
     label_tensor,
     padding,
+    pretrained,
     tokenize,
     unread,
     unread_remark,
@@ -243,6 +245,7 @@ class Shards:
         rows = [count for made in self._made for count in made.rows]
         self._first = [0, *accumulate(rows)]
         self._readings, self._device = _readings(_columns(source, pair_encoding)), device
+        self._pretrained = pretrained(pair_encoding, len(self._readings))
         self._pad = padding(tokenizer, self.names)
         self._held: OrderedDict[int, Shard] = OrderedDict()
         self.max_length = max_length
@@ -281,7 +284,8 @@ class Shards:
 
     def reads_as(self, other: object) -> bool:
         """Whether the encoder reads the same in both."""
-        return isinstance(other, Shards) and self._paths == other._paths and self._readings == other._readings
+        own = (self._paths, self._readings, self._pretrained)
+        return isinstance(other, Shards) and own == (other._paths, other._readings, other._pretrained)
 
     def batches(self, batch_size: int, rng: Random) -> Batches:
         """Its batches: of a set that is no larger than a window those that it would have in memory."""
@@ -324,12 +328,14 @@ class Shards:
         """The examples of these numbers, as `TokenizedSplit.batch` gives them."""
         rows = [(shard, row) for shard, own in self._by_shard(examples) for row in own]
         readings = [
-            self._reading([(shard, row, column) for column in columns for shard, row in rows], len(columns), length)
-            for columns, length in zip(self._readings, lengths or [0] * len(self._readings), strict=True)
+            self._reading([(shard, row, column) for column in columns for shard, row in rows], len(columns), kept, length)
+            for columns, kept, length in zip(
+                self._readings, self._pretrained, lengths or [0] * len(self._readings), strict=True
+            )
         ]
         labels = torch.from_numpy(np.stack([shard.arrays[_LABELS][row] for shard, row in rows]))
         tokens = sum(int(reading.inputs["attention_mask"].sum()) for reading in readings)
-        moved = [Reading({name: self._moved(v) for name, v in r.inputs.items()}, r.sequences) for r in readings]
+        moved = [replace(r, inputs={name: self._moved(v) for name, v in r.inputs.items()}) for r in readings]
         return Batch(tuple(moved), self._moved(labels), tokens)
 
     def by_item(self, values: Tensor, batch: Batch, examples: Sequence[int], unread: Tensor) -> Tensor:
@@ -341,7 +347,7 @@ class Shards:
         ((shard, (own,)),) = self._by_shard([row])
         return shard.row(_ID_LENGTHS, _IDS, own).tobytes().decode("utf-8", "surrogatepass")
 
-    def _reading(self, rows: Sequence[tuple[Shard, int, int]], sequences: int, length: int) -> Reading:
+    def _reading(self, rows: Sequence[tuple[Shard, int, int]], sequences: int, kept: bool, length: int) -> Reading:
         lengths = torch.tensor([int(shard.arrays[f"{column}.{LENGTHS}"][row]) for shard, row, column in rows])
         mask = torch.arange(max(int(lengths.max()), length)) < lengths.unsqueeze(1)
         inputs = {}
@@ -350,7 +356,7 @@ class Shards:
             inputs[name] = torch.full(mask.shape, self._pad[name]).masked_scatter_(
                 mask, torch.from_numpy(flat.astype(np.int64))
             )
-        return Reading({**inputs, "attention_mask": mask.long()}, sequences)
+        return Reading({**inputs, "attention_mask": mask.long()}, sequences, kept)
 
     def _moved(self, tensor: Tensor) -> Tensor:
         pinned = tensor.pin_memory() if self._device.type == "cuda" else tensor

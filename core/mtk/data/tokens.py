@@ -29,6 +29,7 @@ ENCODINGS: dict[PairEncoding, tuple[tuple[int, ...], ...]] = {
     "joint": ((0, 1),),
     "separate": ((0,), (1,)),
     "both": ((0,), (1,), (0, 1)),
+    "pretrained": ((0,), (1,), (0, 1)),
 }
 """Which texts of a pair make a sequence, for each that it is read as."""
 
@@ -44,6 +45,7 @@ class Reading:
 
     inputs: Inputs
     sequences: int  # an example's: 2 for a pair read separately, when the first half of the rows holds first texts
+    pretrained: bool = False  # whether it is the encoder as it was before training that reads it
 
 
 @dataclass(frozen=True)
@@ -161,8 +163,9 @@ class TokenizedSplit:
         self._candidates, texts = _one_by_one(split)
         apart = ([text for column in texts for text in column],)
         ways: dict[PairEncoding, list[tuple[list[str], ...]]]
-        ways = {"joint": [texts], "separate": [apart], "both": [apart, texts]}
+        ways = {"joint": [texts], "separate": [apart], "both": [apart, texts], "pretrained": [apart, texts]}
         columns = ways[pair_encoding] if len(texts) == 2 else [texts]
+        self._pretrained = pretrained(pair_encoding, len(columns))
         self.ids = split.ids
         self.max_length = max_length
         self.source = split.source
@@ -196,6 +199,7 @@ class TokenizedSplit:
         if not isinstance(other, TokenizedSplit):
             return False
         same = (self._candidates, self._counts) == (other._candidates, other._counts)
+        same = same and self._pretrained == other._pretrained
         return same and all(own.equals(its) for own, its in zip(self.readings, other.readings, strict=True))
 
     def cut(self) -> str | None:
@@ -229,10 +233,10 @@ class TokenizedSplit:
         `lengths`, where they are given."""
         lengths = lengths or [0] * len(self.readings)
         readings, tokens = [], 0
-        every = zip(self.readings, self._counts, self._rows_in_readings(examples), lengths, strict=True)
-        for sequences, count, rows, length in every:
+        of_readings = (self.readings, self._counts, self._pretrained, self._rows_in_readings(examples), lengths)
+        for sequences, count, before, rows, length in zip(*of_readings, strict=True):
             tokens += sum(sequences.lengths[row] for row in rows)
-            readings.append(Reading(sequences.inputs(rows, length), count))
+            readings.append(Reading(sequences.inputs(rows, length), count, before))
         labels = self.labels[on_device(list(examples), self.labels.device)]
         words = self.readings[0].words(self._rows_of(examples), lengths[0])
         places = self._places(examples) if self._candidates else words
@@ -274,6 +278,12 @@ class TokenizedSplit:
         ends = accumulate(counts)
         rows = [[*range(end - count, end), *[-1] * (max(counts) - count)] for end, count in zip(ends, counts, strict=True)]
         return on_device(rows, self.labels.device)
+
+
+def pretrained(pair_encoding: PairEncoding, readings: int) -> list[bool]:
+    """Of each of so many readings of an example, whether the encoder as it was before training reads it: each text of a pair
+    alone does so for a head that asks for it."""
+    return [pair_encoding == "pretrained" and number < readings - 1 for number in range(readings)]
 
 
 def read_alike(splits: Mapping[str, TokenizedSplit]) -> list[list[str]]:

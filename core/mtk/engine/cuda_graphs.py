@@ -225,7 +225,7 @@ def _copies(batches: Mapping[str, Parts]) -> dict[str, list[Batch]]:
 
 def _copy(batch: Batch, own: dict[int, Reading]) -> Batch:
     for r in batch.readings:
-        own.setdefault(id(r), Reading({k: v.clone() for k, v in r.inputs.items()}, r.sequences))
+        own.setdefault(id(r), dataclasses.replace(r, inputs={k: v.clone() for k, v in r.inputs.items()}))
     readings = tuple(own[id(r)] for r in batch.readings)
     places = None if batch.places is None else batch.places.clone()
     return dataclasses.replace(batch, readings=readings, labels=batch.labels.clone(), places=places)

@@ -10,7 +10,7 @@ the other, the plain way, and no graph outlives its task's backward pass. Nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -29,7 +29,7 @@ from mtk.engine.packing import Packing, routed_parameters
 from mtk.engine.processes import ALONE, Processes, filled
 from mtk.engine.task_gradients import TaskGradients
 from mtk.head import Encoding
-from mtk.model.encoder import scaled_backwards
+from mtk.model.encoder import Encoder, Layers, scaled_backwards
 from mtk.model.multitask import Loss, Model
 
 Parts = Sequence[Batch]
@@ -108,7 +108,8 @@ class Engine:
         if isinstance(combiner, Around):
             combiner.prepare(len(self._layers))
         self.in_halves = wants_cross(combiner)
-        self._packing = Packing(model.encoder.backbone, all_layers=model.encoder.reads_layers) if packed else None
+        self._packing = _packing(model.encoder) if packed else None
+        self._packing_kept = _packing(model.pretrained) if packed and model.pretrained else None
         self._rows: TaskGradients | None = None
 
     @property
@@ -434,20 +435,27 @@ class Engine:
         once, for those of one row."""
         model, scales, names = self.model, scales or {}, sorted(batches)
         wanted = {task: [_Wanted(id(r), row_of[task]) for r in batches[task].readings] for task in names}
-        inputs = {w: r.inputs for task in names for w, r in zip(wanted[task], batches[task].readings, strict=True)}
+        readings = {w: r for task in names for w, r in zip(wanted[task], batches[task].readings, strict=True)}
         losses, encoded = {}, dict[_Wanted, Encoding]()
         with model.computing():
             if self._packing and self._rows:
-                encoded = self._encoded_at_once(inputs)
+                encoded = self._encoded_at_once({w: r.inputs for w, r in readings.items() if not r.pretrained})
             for task in names:
                 for reading in wanted[task]:
                     if reading not in encoded:
-                        encoded[reading] = model.encoder(inputs[reading])
+                        encoded[reading] = model.read(readings[reading], batches[task], self._states_kept())
                 encodings = [encoded[reading] for reading in wanted[task]]
                 if task in scales:
                     encodings = [scaled_backwards(encoding, scales[task]) for encoding in encodings]
                 losses[task] = model.loss_of(task, batches[task], encodings)
         return losses
+
+    def _states_kept(self) -> Callable[[Inputs], Layers] | None:
+        """What the layers of the encoder before training give, in the packed form too, which waits for no device."""
+        packing, rows = self._packing_kept, self._rows
+        if packing is None or rows is None:
+            return None
+        return lambda inputs: packing([inputs], rows, [0])[0]
 
     def _encoded_at_once(self, inputs: Mapping[_Wanted, Inputs]) -> dict[_Wanted, Encoding]:
         """In the packed form."""
@@ -465,6 +473,10 @@ class Engine:
             self._rows = TaskGradients(self._layers, count, self._packing.tables if self._packing else (), self.processes)
         self._rows.clear()
         return self._rows
+
+
+def _packing(encoder: Encoder) -> Packing:
+    return Packing(encoder.backbone, all_layers=encoder.reads_layers)
 
 
 def _sharing(batches: Mapping[str, Parts], names: Sequence[str]) -> list[list[str]]:

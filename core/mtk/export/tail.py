@@ -78,6 +78,11 @@ def readings(task: Task, pair_encoding: str) -> tuple[str, ...]:
     """What is read of an example, by the names that a head has for it."""
     if not task.pair:
         return ("first",)
+    if pair_encoding == "pretrained":
+        raise UsageError(
+            f"Task '{task.name}': its head reads the encoder as it was before training beside the trained one, and what is "
+            f"exported has one. Leave the task out with --task, or train it with another head."
+        )
     return {"joint": ("joint",), "separate": _READ[:2], "both": _READ}[pair_encoding]
 
 

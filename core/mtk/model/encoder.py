@@ -59,7 +59,11 @@ class Encoder(nn.Module):
 
     def forward(self, inputs: dict[str, Tensor]) -> Encoding:
         """`input_ids` and `attention_mask` [batch, length], and what else the tokenizer gives -> Encoding."""
-        return self.encoding(layer_states(self.backbone, inputs, all_layers=self.reads_layers), inputs["attention_mask"])
+        return self.encoding(self.layers(inputs), inputs["attention_mask"])
+
+    def layers(self, inputs: Mapping[str, Tensor]) -> Layers:
+        """The states that the pooling reads."""
+        return layer_states(self.backbone, inputs, all_layers=self.reads_layers)
 
     def encoding(self, layers: Layers, mask: Tensor, parameters: Mapping[str, Tensor] | None = None) -> Encoding:
         """The same, from what the backbone's layers give; `parameters` are used in place of the pooling's own. Raises

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +17,11 @@ from mtk.calling.failures import broken, call, calling, tensor
 from mtk.data.batches import by_length
 from mtk.data.shards import Tokens
 from mtk.data.split import Split
-from mtk.data.tokens import Batch, TokenizedSplit
+from mtk.data.tokens import ENCODINGS, Batch, Inputs, Reading, TokenizedSplit
 from mtk.errors import NonFiniteError, UsageError, nearest, out_of_memory_explained
 from mtk.head import Encoding, Head, PairEncoding
 from mtk.kind import Kind
-from mtk.model.encoder import Encoder
+from mtk.model.encoder import Encoder, Layers
 from mtk.model.r_drop import r_drop
 from mtk.task import Task
 
@@ -90,7 +91,15 @@ class Model(nn.Module):
     `autocast` is the precision of the forward pass: bfloat16, float16, or None for that of the weights.
     """
 
-    def __init__(self, encoder: Encoder, tasks: Sequence[Task], heads: Mapping[str, Head], max_length: int) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        tasks: Sequence[Task],
+        heads: Mapping[str, Head],
+        max_length: int,
+        pretrained: Encoder | None = None,
+    ) -> None:
+        """`pretrained` is the encoder before training, for heads that read it; the one that is given, if None."""
         super().__init__()
         self.encoder = encoder
         self.tasks = {task.name: task for task in tasks}
@@ -98,6 +107,24 @@ class Model(nn.Module):
         self.heads = nn.ModuleList(heads[name] for name in self.tasks)
         self.max_length = max_length
         self.autocast: torch.dtype | None = None
+        self._kept: list[Encoder] = []  # no module of this one: nothing trains it, and a checkpoint need not have it
+        if any(task.pair and heads[task.name].pair_encoding == "pretrained" for task in tasks):
+            self.keep(pretrained or encoder)
+
+    def keep(self, encoder: Encoder) -> None:
+        """Let it be what heads read as the encoder before training: a copy of it, which stays as it is now."""
+        self._kept = [deepcopy(encoder).requires_grad_(False).eval().to(self.device)]
+
+    @property
+    def pretrained(self) -> Encoder | None:
+        """The encoder before training, where a head reads it."""
+        return self._kept[0] if self._kept else None
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        for kept in self._kept:
+            kept._apply(fn, recurse)
+        super()._apply(fn, recurse)
+        return self
 
     def head(self, task: str) -> Head:
         """The head of one task."""
@@ -135,7 +162,23 @@ class Model(nn.Module):
 
     def encode(self, batch: Batch) -> list[Encoding]:
         """An encoding for each reading of the batch, inside `computing`."""
-        return [self.encoder(reading.inputs) for reading in batch.readings]
+        return [self.read(reading, batch) for reading in batch.readings]
+
+    def read(self, reading: Reading, batch: Batch, states: Callable[[Inputs], Layers] | None = None) -> Encoding:
+        """That of one of them. `states` gives those of the encoder before training, where that is computed in a way of its
+        own."""
+        if not reading.pretrained:
+            found: Encoding = self.encoder(reading.inputs)
+            return found
+        assert self.pretrained
+        with torch.no_grad():
+            times = 2 if batch.r_drop else 1  # it drops nothing, so one pass of an example tells what two would
+            inputs = {name: v.unflatten(0, (reading.sequences, times, -1))[:, 0] for name, v in reading.inputs.items()}
+            inputs = {name: values.flatten(0, 1) for name, values in inputs.items()}
+            layers = self.pretrained.layers(inputs) if states is None else states(inputs)
+            once = self.pretrained.encoding(layers, inputs["attention_mask"])
+            by_text = (part.unflatten(0, (reading.sequences, 1, -1)) for part in once)
+            return Encoding(*(part.expand(-1, times, *part.shape[2:]).flatten(0, 2) for part in by_text))
 
     def loss_of(self, task: str, batch: Batch, encodings: Sequence[Encoding]) -> Loss:
         """The same, when the encoder has done its part, inside `computing`: an encoding for each reading of the batch."""
@@ -403,7 +446,7 @@ def _columns(task: Task, texts: Sequence[Any]) -> tuple[Any, ...]:
 
 def inputs_of(pair_encoding: PairEncoding, pair: bool) -> int:
     """How many encodings a head's `forward` gets."""
-    return {"joint": 1, "separate": 2, "both": 3}[pair_encoding] if pair else 1
+    return len(ENCODINGS[pair_encoding]) if pair else 1
 
 
 def _as_read(batch: Batch, encodings: Sequence[Encoding]) -> dict[str, Encoding | None]:

@@ -31,7 +31,8 @@ from mtk.testing.tasks import kind_of, task_of
 
 WIDTH = 96  # which 2, 3, 4, 6, 8, 12 and 16 attention heads divide
 PADDINGS = (3, 40)  # positions that a batch is padded further by
-READINGS = {"joint": ("first",), "separate": ("first", "second"), "both": ("first", "second", "joint")}  # of a pair
+_EACH = ("first", "second", "joint")
+READINGS = {"joint": ("first",), "separate": _EACH[:2], "both": _EACH, "pretrained": _EACH}  # of a pair
 
 Encodings = Mapping[str, Encoding]
 """What a head gets of a batch, by the names of `forward`."""
@@ -226,7 +227,7 @@ def own_losses(subject: Subject, texts: Texts) -> str | None:
 
 
 def gradients(subject: Subject, texts: Texts) -> str | None:
-    """In training every parameter gets a gradient, and so does the encoder, through each text that the head is given."""
+    """In training every parameter gets a gradient, and so does the encoder, through each text that it reads for the head."""
     trained = _trained(subject, texts)
     if trained is None:
         return None
@@ -419,11 +420,14 @@ def _encoding(tokens: Tensor, mask: Tensor) -> Encoding:
 def _encoded_with_graph(
     subject: Subject, texts: Texts, dtype: torch.dtype = torch.float32
 ) -> tuple[dict[str, Encoding], dict[str, Tensor]]:
+    """What the head gets of a batch in training, and the states whose graph goes back to the encoder that is trained."""
     encodings, leaves = {}, {}
     for name in _readings(subject, texts):
         tokens, mask = _states(texts, name)
-        leaves[name] = tokens.to(dtype).requires_grad_()
-        encodings[name] = _encoding(leaves[name] * 1, mask)
+        states = tokens.to(dtype)
+        if name == "joint" or not texts.pair or subject.component.pair_encoding != "pretrained":
+            states = leaves[name] = states.requires_grad_()
+        encodings[name] = _encoding(states * 1, mask)
     return encodings, leaves
 
 

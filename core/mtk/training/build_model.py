@@ -35,15 +35,22 @@ def with_pooling(loaded: Loaded, pooling: Part, seed: int = 0) -> Encoder:
     return loaded.encoder(build)
 
 
-def build_model(encoder: Encoder, tasks: Sequence[Task], heads: Mapping[str, Part], max_length: int, seed: int = 0) -> Model:
-    """An encoder with fresh heads, by task. Each begins from random numbers of its own task's, whatever other tasks there
-    are. Raises UsageError where one cannot be built."""
+def build_model(
+    encoder: Encoder,
+    tasks: Sequence[Task],
+    heads: Mapping[str, Part],
+    max_length: int,
+    seed: int = 0,
+    pretrained: Encoder | None = None,
+) -> Model:
+    """An encoder with fresh heads, by task, which may read another one as `pretrained`. Each begins from random numbers of
+    its own task's, whatever other tasks there are. Raises UsageError where one cannot be built."""
     built = {}
     for task in tasks:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(Random(f"{seed} {task.name} head").getrandbits(63))
             built[task.name] = _build_head(heads[task.name], encoder, task)
-    return Model(encoder, tasks, built, max_length)
+    return Model(encoder, tasks, built, max_length, pretrained)
 
 
 def _build_head(part: Part, encoder: Encoder, task: Task) -> Head:

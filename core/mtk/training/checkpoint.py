@@ -5,6 +5,7 @@ model/encoder/                  the encoder as transformers reads it, with its t
 model/adapter/                  that adapter by itself, where there is one, as peft reads it
 model/pooling.safetensors       what the pooling has learned, where it learns
 model/heads/TASK.safetensors
+model/pretrained/               the encoder before training, where a head reads that too
 model/development.safetensors   what it answered to the development sets, see `development.py`
 model/manifest.json             the SHA-256 of every other file
 """
@@ -34,12 +35,14 @@ from mtk.host.part import Part
 from mtk.host.registry import PACKAGE, Registry
 from mtk.host.spec import Spec
 from mtk.model.adapting import is_adapted, save_adapter
+from mtk.model.encoder import Encoder
 from mtk.model.multitask import Model
 from mtk.task import Column, Task
 from mtk.training.build_model import build_encoder, build_model
 from mtk.training.development import DEVELOPMENT, MANIFEST
 
 CARD, POOLING = "model.json", "pooling.safetensors"
+PRETRAINED, PRETRAINED_POOLING = "pretrained", "pretrained-pooling.safetensors"
 LARGEST = 1 << 26  # bytes of either; a million labels are some ten million
 
 
@@ -123,6 +126,10 @@ def fill(
     if state := model.encoder.pooling.state_dict():
         whole = {name: weights[f"pooling.{name}"] for name in state} if weights else state
         safetensors.torch.save_file(whole, directory / POOLING)
+    if model.pretrained:
+        model.pretrained.save(directory / PRETRAINED)
+        if state := model.pretrained.pooling.state_dict():
+            safetensors.torch.save_file(state, directory / PRETRAINED_POOLING)
     for task in model.tasks:
         safetensors.torch.save_file(model.head(task).state_dict(), directory / "heads" / f"{task}.safetensors")
     if answers:
@@ -165,13 +172,23 @@ def load(
     place = choose_device(device)
     tasks = [_task(task, card, Kinds(registry)) for task in card.tasks]
     encoder = build_encoder(str(directory / "encoder"), pooling)
-    model = build_model(encoder, tasks, heads, card.max_length)
+    model = build_model(encoder, tasks, heads, card.max_length, pretrained=_pretrained(directory, card, pooling))
     for task, head in card.heads.items():
         _fill(model.head(task), directory / "heads" / f"{task}.safetensors", head, heads[task])
     if encoder.pooling.state_dict():
         _fill(encoder.pooling, directory / POOLING, _pooling(card), pooling)
     model.autocast = autocast_of(choose_precision(precision or card.precision, place))
     return model.to(place).eval()
+
+
+def _pretrained(directory: Path, card: Card, pooling: Part) -> Encoder | None:
+    """The encoder before training, where it was saved."""
+    if not (directory / PRETRAINED).is_dir():
+        return None
+    encoder = build_encoder(str(directory / PRETRAINED), pooling)
+    if encoder.pooling.state_dict():
+        _fill(encoder.pooling, directory / PRETRAINED_POOLING, _pooling(card), pooling)
+    return encoder
 
 
 def _task_card(task: Task) -> TaskCard:
@@ -202,8 +219,8 @@ def _task(card: TaskCard, model: Card, kinds: Kinds) -> Task:
 
 def take_parts(model: Model, pooling: Part, heads: Mapping[str, Part], path: Path) -> list[str]:
     """Let the pooling of `model` and those of its heads, which are of these parts, that the run in `path` has too begin as
-    they ended there: of the same task, kind, name and options. A line for each that it has not. Raises DataError for a run
-    that is damaged."""
+    they ended there: of the same task, kind, name and options; what these read as the encoder before training stays what it
+    was there. A line for each that it has not. Raises DataError for a run that is damaged."""
     directory, card = _verified(path)
     kinds = Kinds(Registry())
     former = {task.name: _task(task, card, kinds) for task in card.tasks}
@@ -215,6 +232,8 @@ def take_parts(model: Model, pooling: Part, heads: Mapping[str, Part], path: Pat
             notes.append(f"{name}: its head begins anew, for {path} has {had}")
         else:
             _fill(model.head(name), directory / "heads" / f"{name}.safetensors", head, part)
+    if model.pretrained and (before := _pretrained(directory, card, pooling)):
+        model.keep(before)
     if model.encoder.pooling.state_dict():
         saved = _pooling(card)
         if _is_of(pooling, saved):

@@ -25,6 +25,11 @@ def mtk_register(registry: mtk.Registration) -> None:
         summary="a perceptron on the joint pair, and the cosine of its texts beside it",
     )
     registry.head(
+        "pretrained-cosine",
+        "mtk_heads.pretrained_cosine:PretrainedCosine",
+        summary="a perceptron on the joint pair, and the cosine of its texts before training",
+    )
+    registry.head(
         "attention",
         "mtk_heads.attention:Attention",
         summary="learned queries over the tokens of the joint pair, linear on what they find",

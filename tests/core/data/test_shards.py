@@ -54,7 +54,9 @@ def on_disk(task: TaskSource, tokenizer: Any, encoding: Any, place: Path, max_le
     return Shards(prepared(*how, place), *how, CPU)
 
 
-@pytest.mark.parametrize(("task", "encoding"), [("sst", "joint"), ("para", "joint"), ("para", "separate"), ("sts", "both")])
+@pytest.mark.parametrize(
+    ("task", "encoding"), [("sst", "joint"), ("para", "joint"), ("para", "separate"), ("sts", "both"), ("sts", "pretrained")]
+)
 @pytest.mark.parametrize("max_length", [8, 16])
 def test_a_batch_is_that_of_memory(
     layout: dict[str, TaskSource], tokenizer: Any, task: str, encoding: Any, max_length: int, tmp_path: Path
@@ -76,7 +78,8 @@ def test_a_batch_is_that_of_memory(
         assert [r.inputs["input_ids"].shape[1] for r in one.readings] == lengths
         assert one.tokens == other.tokens
         assert torch.equal(one.labels, other.labels)
-        assert [r.sequences for r in one.readings] == [r.sequences for r in other.readings]
+        told = [[(r.sequences, r.pretrained) for r in batch.readings] for batch in (one, other)]
+        assert told[0] == told[1]
         for a, b in zip(one.readings, other.readings, strict=True):
             assert a.inputs.keys() == b.inputs.keys()
             assert all(torch.equal(a.inputs[name], b.inputs[name]) for name in a.inputs)

@@ -68,7 +68,7 @@ def test_both_readings_are_the_two_beside_each_other(tiny_encoder: Path) -> None
     assert [r.inputs["input_ids"].shape[1] for r in longer] == [30, 40]
 
 
-@pytest.mark.parametrize("way", ["joint", "separate", "both"])
+@pytest.mark.parametrize("way", ["joint", "separate", "both", "pretrained"])
 def test_a_single_text_is_read_in_one_way(tiny_encoder: Path, way: PairEncoding) -> None:
     tokens = tokenized(tiny_encoder, Split(["0", "1", "2"], (FIRST,), None, Path("made here")), way)
     (reading,) = tokens.batch([0, 1]).readings

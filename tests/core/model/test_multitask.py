@@ -60,7 +60,13 @@ def embedded(encoder: Encoder, *columns: list[str]) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("way", "texts"), [("joint", ["first"]), ("separate", ["first", "second"]), ("both", ["first", "second", "joint"])]
+    ("way", "texts"),
+    [
+        ("joint", ["first"]),
+        ("separate", ["first", "second"]),
+        ("both", ["first", "second", "joint"]),
+        ("pretrained", ["first", "second", "joint"]),
+    ],
 )
 def test_a_head_gets_the_readings_that_it_asks_for(encoder: Encoder, way: PairEncoding, texts: list[str]) -> None:
     head = type("Asks", (Remembers,), {"pair_encoding": way})(1)
@@ -74,7 +80,7 @@ def test_a_head_gets_the_readings_that_it_asks_for(encoder: Encoder, way: PairEn
         torch.testing.assert_close(head.given[name].embedding, wanted[name], atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("way", ["joint", "separate", "both"])
+@pytest.mark.parametrize("way", ["joint", "separate", "both", "pretrained"])
 def test_a_single_text_is_first_alone(encoder: Encoder, way: PairEncoding) -> None:
     head = type("Asks", (Remembers,), {"pair_encoding": way})(3)
     model, batch = with_head(encoder, ONE, head)
