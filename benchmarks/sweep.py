@@ -33,7 +33,7 @@ def main() -> None:
     flags.add_argument("--repeats", type=int, default=3, help="(3)")
     arguments = flags.parse_args()
     common = ["--data", arguments.data, "--encoder", arguments.encoder, "--device", arguments.device]
-    common += ["--precision", "fp32" if arguments.precision == "auto" else arguments.precision]
+    common += ["--precision", arguments.precision]
     common += ["--limit", str(arguments.limit), "--steps", str(arguments.steps), "--checkpoint-every", "0"]
 
     times: dict[str, list[float]] = {"commands": [], "sweep": []}
