@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import building
+import pytest
+import torch
+
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 
@@ -41,3 +45,28 @@ def test_a_part_is_held_out_and_nothing_is_lost(tmp_path: Path) -> None:
     assert (len(kept), len(aside)) == (51, 11)
     assert kept[0] == aside[0] == "id\tsentence\tsentiment\n"
     assert sorted([*kept[1:], *aside[1:]]) == sorted(lines)
+
+
+def test_neighbours_are_those_of_the_cosine_and_become_a_task(tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "near"
+    made = script("neighbours.py", tiny_corpus, out, "--encoder", tiny_encoder, "--device", "cpu")
+    assert made.returncode == 0, made.stderr
+    data = building.read_tasks(out)["cos"]
+    given = {
+        pair for name in ("para", "sts") for pair in zip(*building.read_tasks(tiny_corpus)[name].train.texts, strict=True)
+    }
+    pairs = [dict(zip(zip(*split.texts, strict=True), split.labels or (), strict=True)) for split in (data.train, data.dev)]
+    assert set(pairs[1]) < given
+    assert given <= set(pairs[0]) | set(pairs[1])
+    texts = sorted({text for pair in given for text in pair})
+    encoder = building.encoder(tiny_encoder).eval()
+    with torch.no_grad():
+        inputs = dict(encoder.tokenizer(texts, padding=True, return_tensors="pt"))
+        embeddings = torch.nn.functional.normalize(encoder(inputs).embedding, dim=-1)
+    cosines = embeddings @ embeddings.T
+    place = {text: number for number, text in enumerate(texts)}
+    for split in pairs:
+        for (first, second), cosine in split.items():
+            assert cosine == pytest.approx(float(cosines[place[first], place[second]]), abs=0.02)
+    nearest = cosines.fill_diagonal_(-2).argmax(dim=1).tolist()
+    assert all((texts[i], texts[j]) in pairs[0] or cosines[i, j] > 0.999 for i, j in enumerate(nearest))
