@@ -2,7 +2,7 @@
 
     python experiments/neighbours.py DIR OUT
     mtk run --data OUT --head pretrained-cosine --out runs/neighbours
-    mtk run --data DIR --from-run runs/neighbours …
+    mtk run --data DIR --from runs/neighbours …
 
 The first step of Trans-Encoder (Liu et al., ICLR 2022, section 2.2): what a bi-encoder, which embeds each text alone, knows
 without labels is taught to a cross-encoder that begins as the same weights. The pairs are those of the training sets of DIR,

@@ -11,6 +11,8 @@ import building
 import pytest
 import torch
 
+import mtk
+
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 
@@ -70,3 +72,19 @@ def test_neighbours_are_those_of_the_cosine_and_become_a_task(tiny_encoder: Path
             assert cosine == pytest.approx(float(cosines[place[first], place[second]]), abs=0.02)
     nearest = cosines.fill_diagonal_(-2).argmax(dim=1).tolist()
     assert all((texts[i], texts[j]) in pairs[0] or cosines[i, j] > 0.999 for i, j in enumerate(nearest))
+
+
+def test_the_best_recipe_is_three_commands(tiny_encoder: Path, tiny_corpus: Path, tmp_path: Path) -> None:
+    near, before, after = tmp_path / "near", tmp_path / "before", tmp_path / "after"
+    assert script("neighbours.py", tiny_corpus, near, "--encoder", tiny_encoder).returncode == 0
+    mtk_run = [sys.executable, "-m", "mtk", "run", "--encoder", str(tiny_encoder), "--epoch", "2", "--quiet"]
+    first = ["--data", str(near), "--head", "pretrained-cosine", "--batch-size", "32", "--epochs", "1", "--out", str(before)]
+    subprocess.run([*mtk_run, *first], check=True, capture_output=True)
+    then = ["--config", str(EXPERIMENTS / "best.toml"), "--from", str(before), "--data", str(tiny_corpus)]
+    subprocess.run([*mtk_run, *then, "--out", str(after)], check=True, capture_output=True)
+    model = mtk.load(after)
+    assert [type(model.head(task)).__name__ for task in ("sst", "para", "sts")] == ["CNN", *["PretrainedCosine"] * 2]
+    began = building.encoder(tiny_encoder).backbone.state_dict()
+    assert model.pretrained is not None
+    kept = model.pretrained.backbone.state_dict()
+    assert all(torch.equal(kept[name], values) for name, values in began.items()), "it is from before either run"
