@@ -24,7 +24,7 @@ from mtk.study.advice import (
     relations,
 )
 from mtk.study.answers import Calibration, calibration
-from mtk.study.compare import AVERAGE, Comparison, compare
+from mtk.study.compare import AVERAGE, Comparison, average_over, compare, shared_tasks
 from mtk.study.entries import Entry, as_text, decisive, read_entries
 from mtk.study.record import RunRecord, Told
 from mtk.training.development import Answers
@@ -38,6 +38,7 @@ class RowRuns:
 
     name: str
     runs: Sequence[tuple[RunRecord, Told]]
+    tasks: Sequence[str]  # that it shares with the rows beside it
 
     @property
     def seeds(self) -> set[int]:
@@ -46,8 +47,8 @@ class RowRuns:
 
     @property
     def averages(self) -> list[float]:
-        """Of each run."""
-        return [run.best.average for run, _ in self.runs if run.best]
+        """Of each run, over the tasks that the rows share."""
+        return [average_over(run, self.tasks) for run, _ in self.runs]
 
     @property
     def average(self) -> float:
@@ -101,7 +102,8 @@ def rows_of(entries: Sequence[Entry]) -> list[RowRuns]:
         if run and run.state == "done" and run.best and math.isfinite(run.best.average):
             found.setdefault(entry.row, {})[entry.seed] = run
     order = [row for row in dict.fromkeys(entry.row for entry in entries) if row in found]
-    return [RowRuns(row, [(run, run.told()) for _, run in sorted(found[row].items())]) for row in order]
+    tasks = shared_tasks([run for row in order for run in found[row].values()])
+    return [RowRuns(row, [(run, run.told()) for _, run in sorted(found[row].items())], tasks) for row in order]
 
 
 def differences_in(comparison: Comparison) -> list[Difference]:

@@ -53,8 +53,8 @@ class Comparison:
 
 
 def compare(entries: Sequence[Entry], baseline: str | None = None, *, intervals: bool = True) -> Comparison:
-    """Compare the runs that are done; `baseline` is a row, the first unless given. Raises UsageError for a baseline that
-    there is not, DataError where nothing is done."""
+    """Compare the runs that are done; `baseline` is a row, the first unless given. Averages are over the tasks that all of
+    them have. Raises UsageError for a baseline that there is not, DataError where nothing is done, or no task is in all."""
     rows: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.run and entry.run.state == "done" and entry.run.best:
@@ -67,14 +67,36 @@ def compare(entries: Sequence[Entry], baseline: str | None = None, *, intervals:
     base = baseline if baseline is not None else next(iter(rows)) if len(rows) > 1 else None
     rows = {name: _one_of_each_seed(name, of_row, notes) for name, of_row in rows.items()}
     columns = _columns(rows)
-    drawn = _drawn(rows, columns, notes) if intervals else {}
+    shared = shared_tasks([_run(entry) for of_row in rows.values() for entry in of_row])
+    if len(shared) < len(columns) - 1:
+        notes.append(f"Averages and intervals are of {' and '.join(shared)} alone, which every row has.")
+    drawn = _drawn(rows, columns, shared, notes) if intervals else {}
     different = dict(zip(rows, differences([of_row[0].settings for of_row in rows.values()]), strict=True))
-    found = [_row(name, of_row, columns, different[name], base, rows, drawn) for name, of_row in rows.items()]
+    found = [_row(name, of_row, columns, shared, different[name], base, rows, drawn) for name, of_row in rows.items()]
     if base and len(rows[base]) == 1 and drawn:
         notes.append("With one seed an interval is over examples alone: another seed may give another result.")
     if apart := [row.name for row in found if not row.paired]:
         notes.append(f"Not the same seeds as {base}, and so not compared seed by seed: {', '.join(apart)}.")
     return Comparison(columns, found, base, notes)
+
+
+def shared_tasks(runs: Sequence[RunRecord]) -> list[str]:
+    """The tasks that all of some evaluated runs have. Raises DataError where there is none."""
+    tasks = [list(run.best.metrics) for run in runs if run.best]
+    shared = [task for task in tasks[0] if all(task in own for own in tasks)] if tasks else []
+    if tasks and not shared:
+        apart = next(number for number, own in enumerate(tasks) if not set(own) & set(tasks[0]))
+        told = "; ".join(f"{runs[number].path} has {', '.join(tasks[number])}" for number in (0, apart))
+        raise DataError(f"These runs have no task in common, and so nothing to be compared by: {told}.")
+    return shared
+
+
+def average_over(run: RunRecord, tasks: Sequence[str]) -> float:
+    """The mean of an evaluated run's scores in these tasks of it."""
+    assert run.best is not None
+    if len(tasks) == len(run.best.metrics):
+        return run.best.average
+    return fmean(next(iter(run.best.metrics[task].values())) for task in tasks)
 
 
 def _one_of_each_seed(name: str, entries: Sequence[Entry], notes: list[str]) -> list[Entry]:
@@ -121,43 +143,43 @@ def _row(
     name: str,
     entries: Sequence[Entry],
     columns: Mapping[str, str],
+    shared: Sequence[str],
     settings: dict[str, str],
     base: str | None,
     rows: Mapping[str, Sequence[Entry]],
     drawn: Mapping[str, Mapping[int, Floats]],
 ) -> ComparedRow:
-    values = {column: _values(entries, column) for column in columns}
+    values = {column: _values(entries, column, shared) for column in columns}
     own, reference = drawn.get(name), drawn.get(base or "")
     means = mean(own) if own else None
     compared, paired = (None, True) if not (own and reference and name != base) else difference(own, reference)
-    order = [AVERAGE, *[column for column in columns if column != AVERAGE]]
+    place = {column: number for number, column in enumerate([AVERAGE, *shared])}
     scores = {}
     for column, of_column in values.items():
         if not of_column:
             continue
-        place, middle = order.index(column), fmean(of_column)
-        away = None
-        if compared is not None and base:
-            away = interval(middle - fmean(_values(rows[base], column)), compared[place])
-        around = None if means is None else interval(middle, means[place])
+        middle, away, around = fmean(of_column), None, None
+        if compared is not None and base and column in place:
+            away = interval(middle - fmean(_values(rows[base], column, shared)), compared[place[column]])
+        if means is not None and column in place:
+            around = interval(middle, means[place[column]])
         scores[column] = Score(middle, stdev(of_column) if len(of_column) > 1 else None, of_column, around, away)
     seconds = fmean(result.seconds for entry in entries if (result := _run(entry).result))
     return ComparedRow(name, [entry.seed for entry in entries], settings, scores, seconds, paired)
 
 
-def _values(entries: Sequence[Entry], column: str) -> list[float]:
+def _values(entries: Sequence[Entry], column: str, shared: Sequence[str]) -> list[float]:
     """What each seed has in a column; nothing where a run has no such task."""
     if column == AVERAGE:
-        return [best.average for entry in entries if (best := _run(entry).best)]
+        return [average_over(_run(entry), shared) for entry in entries]
     return [next(iter(_metrics(entry)[column].values())) for entry in entries if column in _metrics(entry)]
 
 
 def _drawn(
-    rows: Mapping[str, Sequence[Entry]], columns: Mapping[str, str], notes: list[str]
+    rows: Mapping[str, Sequence[Entry]], columns: Mapping[str, str], tasks: Sequence[str], notes: list[str]
 ) -> dict[str, dict[int, Floats]]:
-    """row -> seed -> what `resampled` gives, of the rows whose runs kept what they answered and have every task."""
+    """row -> seed -> what `resampled` gives of these tasks, of the rows whose runs kept what they answered."""
     found: dict[str, dict[int, Floats]] = {}
-    tasks = [column for column in columns if column != AVERAGE]
     for name, entries in rows.items():
         of_row: dict[int, Floats] = {}
         for entry in entries:
@@ -166,7 +188,8 @@ def _drawn(
                 notes.append(f"No intervals for {name}: {_run(entry).path} has not kept its answers to every task.")
                 break
             metrics = {
-                task: (columns[task], _values([entry], task)[0], _metric(_run(entry), task, columns[task])) for task in tasks
+                task: (columns[task], _values([entry], task, tasks)[0], _metric(_run(entry), task, columns[task]))
+                for task in tasks
             }
             of_row[entry.seed] = resampled(answers, metrics, 0)
         else:

@@ -182,12 +182,12 @@ def load(
 
 
 def _pretrained(directory: Path, card: Card, pooling: Part) -> Encoder | None:
-    """The encoder before training, where it was saved."""
+    """The encoder before training, where it was saved; with a pooling that begins anew, where it was saved with another."""
     if not (directory / PRETRAINED).is_dir():
         return None
-    encoder = build_encoder(str(directory / PRETRAINED), pooling)
-    if encoder.pooling.state_dict():
-        _fill(encoder.pooling, directory / PRETRAINED_POOLING, _pooling(card), pooling)
+    encoder, saved = build_encoder(str(directory / PRETRAINED), pooling), _pooling(card)
+    if encoder.pooling.state_dict() and _is_of(pooling, saved):
+        _fill(encoder.pooling, directory / PRETRAINED_POOLING, saved, pooling)
     return encoder
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import mtk
+from mtk.study.advised import rows_of
 from mtk.study.cells import read_plan
 from mtk.study.compare import AVERAGE, compare
 from mtk.study.entries import Entry, read_entries, read_sweep
@@ -100,3 +101,42 @@ def test_a_baseline_that_there_is_not_and_a_table_of_nothing_are_told(sweep: Pat
         compare(read_sweep(sweep), "plaim")
     with pytest.raises(mtk.DataError, match=r"No run is done yet. 1 not begun"):
         compare([Entry("plain", 0, None)])
+
+
+def of_tasks(corpus: Path, place: Path, *tasks: str) -> str:
+    """A corpus with some of the tasks of another."""
+    place.mkdir()
+    tables = (corpus / "tasks.toml").read_text().split("\n[")
+    kept = ["[" + table for table in tables if table.lstrip("[").partition("]")[0] in tasks]
+    (place / "tasks.toml").write_text("\n".join(kept).replace("[[", "["))
+    for file in corpus.glob("*.csv"):
+        (place / file.name).write_bytes(file.read_bytes())
+    return str(place)
+
+
+def test_averages_are_over_the_tasks_that_every_row_has(
+    sweep: Path, tiny: dict[str, Any], tiny_corpus: Path, tmp_path: Path
+) -> None:
+    """One that has fewer tasks, or an easy one more, would be the best or the worst for that alone."""
+    data = of_tasks(tiny_corpus, tmp_path / "two", "sst", "para")
+    entries = read_sweep(sweep)[:1]
+    mtk.run(**{**tiny, "data": data, "epochs": 1, "out": tmp_path / "fewer"})
+    entries += read_entries([tmp_path / "fewer"])
+    found = compare(entries)
+    for row in found.rows:
+        scores = [row.scores[task].mean for task in ("sst", "para")]
+        assert row.scores[AVERAGE].mean == pytest.approx(fmean(scores))
+        assert row.scores["sst"].interval is not None
+    assert found.rows[0].scores["sts"].interval is None
+    assert found.rows[1].scores[AVERAGE].difference is not None
+    assert "Averages and intervals are of sst and para alone, which every row has." in found.notes
+    shared = [row.average for row in rows_of(entries)]
+    assert shared == [row.scores[AVERAGE].mean for row in found.rows], "and so are those that advice is given on"
+
+
+def test_runs_without_a_task_in_common_are_not_compared(tiny: dict[str, Any], tiny_corpus: Path, tmp_path: Path) -> None:
+    for task in ("sst", "sts"):
+        data = of_tasks(tiny_corpus, tmp_path / task, task)
+        mtk.run(**{**tiny, "data": data, "epochs": 1, "out": tmp_path / f"of-{task}"})
+    with pytest.raises(mtk.DataError, match=r"no task in common.*of-sst has sst; .*of-sts has sts"):
+        compare(read_entries([tmp_path / "of-sst", tmp_path / "of-sts"]))
