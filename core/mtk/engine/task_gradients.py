@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mtk.engine.embedding_gradients import EmbeddingGradients
-from mtk.engine.gramian import gramian
+from mtk.engine.gramian import STRETCH, gramian
 from mtk.engine.processes import ALONE, Processes
 from mtk.engine.sharding import as_part, own_part
 
@@ -237,7 +237,8 @@ def _product(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _add_up(matrix: Tensor, weights: Tensor) -> None:
-    """Make the first row the weighted sum of all."""
-    first = matrix[0].mul_(weights[0])
-    for row, weight in zip(matrix[1:], weights[1:], strict=True):
-        first.addcmul_(row, weight)
+    """Make the first row the weighted sum of all: on a CPU a stretch after the other, which stays in the cache meanwhile."""
+    for stretch in matrix.split(STRETCH, dim=1) if matrix.device.type == "cpu" else [matrix]:
+        first = stretch[0].mul_(weights[0])
+        for row, weight in zip(stretch[1:], weights[1:], strict=True):
+            first.addcmul_(row, weight)

@@ -1,0 +1,142 @@
+"""What a step of surgery does beyond one of a sum, piece by piece, and other ways of doing each piece.
+
+    python benchmarks/surgery.py --precision bf16 --json FILE
+
+The pieces are those of an encoder's linear layers, which have nearly all of its parameters: the products that make its
+weights' gradients, for all tasks in one or for each into its row; the rows' Gramian; their weighted sum. The factors are
+random, of as many tokens for each task as a step has. What both steps have alike is not timed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+
+import measuring
+import torch
+from torch import Tensor, nn
+
+import mtk
+from mtk.engine.device import choose_device
+from mtk.engine.gramian import STRETCH
+from mtk.engine.task_gradients import TaskGradients
+
+CACHED = 131_072  # columns, of which some rows fit the second cache
+
+
+class Pieces:
+    """The linear layers of an encoder, and what their gradients are made of: for `tasks` tasks, `tokens` of each."""
+
+    def __init__(self, backbone: nn.Module, tasks: int, tokens: int, dtype: torch.dtype) -> None:
+        torch.manual_seed(0)
+        linear = [module for module in backbone.modules() if isinstance(module, nn.Linear)]
+        self.weights = [nn.Parameter(module.weight.detach()) for module in linear]
+        self.factors = [
+            (torch.randn(tasks, tokens, w.shape[0]).to(dtype), torch.randn(tasks, tokens, w.shape[1]).to(dtype))
+            for w in self.weights
+        ]
+        self.rows = TaskGradients({"all": self.weights}, tasks)
+        self.whole = TaskGradients({"all": self.weights}, 1)
+        self.count, self.shares = tasks, torch.full((tasks,), 1 / tasks)
+        self.low = torch.zeros_like(self.rows.matrix, dtype=torch.bfloat16)
+        self.sum, self.few = torch.zeros(self.low.shape[1]), torch.empty(tasks, CACHED)
+
+    def one_product(self) -> None:
+        self.whole.clear()
+        for weight, (dy, x) in zip(self.weights, self.factors, strict=True):
+            self.whole.add_product(weight, 0, dy.flatten(0, 1).t(), x.flatten(0, 1))
+
+    def a_row_each(self, after: Callable[[Tensor], object] = lambda rows: None) -> None:
+        self.rows.clear()
+        columns = self.rows.matrix.split([weight.numel() for weight in self.weights], dim=1)
+        for weight, (dy, x), own in zip(self.weights, self.factors, columns, strict=True):
+            for row in range(self.count):
+                self.rows.add_product(weight, row, dy[row].t(), x[row])
+            after(own)
+
+    def a_row_each_in_bf16(self) -> None:
+        place = 0
+        for weight, (dy, x) in zip(self.weights, self.factors, strict=True):
+            own = self.low[:, place : place + weight.numel()]
+            for row, view in enumerate(own.unflatten(1, weight.shape)):
+                torch.mm(dy[row].t(), x[row], out=view)
+            place += weight.numel()
+
+    def gramian(self) -> None:
+        self.rows.gramian(self.count)
+
+    def gramian_of_cached(self) -> None:
+        """After each weight's products, when its rows are still in the cache."""
+        self.a_row_each(products)
+
+    def gramian_of_bf16(self) -> None:
+        for stretch in self.low.split(CACHED, dim=1):
+            products(self.few[:, : stretch.shape[1]].copy_(stretch))
+
+    def combined(self) -> None:
+        self.rows.give_combined(self.shares)
+
+    def combined_at_once(self) -> None:
+        first = self.rows.matrix[0].mul_(self.shares[0])
+        for row, share in zip(self.rows.matrix[1:], self.shares[1:], strict=True):
+            first.addcmul_(row, share)
+
+    def combined_of_bf16(self) -> None:
+        for stretch, found in zip(self.low.split(CACHED, dim=1), self.sum.split(CACHED), strict=True):
+            own = self.few[:, : stretch.shape[1]].copy_(stretch)
+            torch.mul(own[0], self.shares[0], out=found)
+            for row, share in zip(own[1:], self.shares[1:], strict=True):
+                found.addcmul_(row, share)
+
+
+def products(rows: Tensor) -> None:
+    """As `gramian` takes those of few rows."""
+    for stretch in rows.split(STRETCH, dim=1):
+        for number, row in enumerate(stretch):
+            for other in stretch[: number + 1]:
+                torch.dot(row, other)
+
+
+def main() -> None:
+    flags = measuring.parser(__doc__)
+    flags.add_argument("--tasks", type=int, default=3, metavar="T", help="(3)")
+    flags.add_argument("--tokens", type=int, default=170, metavar="N", help="of a step, for each task (170)")
+    flags.add_argument("--repeats", type=int, default=9, metavar="N", help="of each, in turns (9)")
+    arguments = flags.parse_args()
+    load = measuring.Workload(arguments, mtk.Registry())
+    low = load.autocast is not None
+    pieces = Pieces(load.encoder().backbone, arguments.tasks, arguments.tokens, load.autocast or torch.float32)
+    ways: dict[str, dict[str, Callable[[], object]]] = {
+        "products": {
+            "one for all tasks, as a sum has it": pieces.one_product,
+            "one for each, into its row": pieces.a_row_each,
+        },
+        "Gramian": {"of the rows": pieces.gramian},
+        "weighted sum": {"in stretches": pieces.combined, "a row at once": pieces.combined_at_once},
+        "products and Gramian": {
+            "one after the other": partial(_both, pieces.a_row_each, pieces.gramian),
+            "weight by weight": pieces.gramian_of_cached,
+        },
+    }
+    if low:
+        ways["products"]["into rows of bf16"] = pieces.a_row_each_in_bf16
+        ways["Gramian"]["of rows of bf16"] = pieces.gramian_of_bf16
+        ways["weighted sum"]["of rows of bf16"] = pieces.combined_of_bf16
+    pieces.a_row_each()
+    work = {f"{piece}: {way}": run for piece, of_piece in ways.items() for way, run in of_piece.items()}
+    times = measuring.side_by_side(work, arguments.repeats, choose_device("cpu"))
+    rows = [[name, 1e3 * median(times[name])] for name in work]
+    printed = measuring.table([f"{arguments.tasks} tasks of {arguments.tokens} tokens", "ms"], rows)
+    measuring.finish(
+        printed, {"precision": "bf16" if low else "fp32", "seconds": times}, choose_device("cpu"), arguments.json
+    )
+
+
+def _both(one: Callable[[], object], other: Callable[[], object]) -> None:
+    one()
+    other()
+
+
+if __name__ == "__main__":
+    main()
