@@ -17,7 +17,7 @@ from mtk_heads.cosine import Cosine
 from mtk_heads.dot_product import DotProduct
 from mtk_heads.joint_cosine import JointCosine
 from mtk_heads.linear import Linear
-from mtk_heads.pretrained_cosine import FASTER, PretrainedCosine
+from mtk_heads.pretrained_cosine import FASTER, SLOPE, PretrainedCosine
 
 WIDTH, OUTPUTS, LENGTHS = 6, 3, (5, 1, 3, 4)
 
@@ -174,10 +174,13 @@ def test_pretrained_cosine_of_one_text_is_the_perceptron() -> None:
     torch.testing.assert_close(head(e), head.joint(e))
 
 
-def test_pretrained_cosine_has_nothing_to_learn_from_candidates() -> None:
+def test_pretrained_cosine_learns_nothing_of_the_cosine_from_candidates() -> None:
     task = mtk.Task(name="t", kind=make("ranking"), text=("a", "b"), label="y")
-    with pytest.raises(ValueError, match="task 't' is ranking"):
-        PretrainedCosine(WIDTH, 1, 3, task)
+    head, (u, v, joint) = PretrainedCosine(WIDTH, 1, 3, task).eval(), encodings(3)
+    cosine = cosines(u.embedding, v.embedding).diagonal().unsqueeze(1)
+    torch.testing.assert_close(head(u, v, joint), 0.6 * head.joint(joint) + 0.4 * SLOPE * (cosine - 0.5))
+    torch.testing.assert_close(head(u, v, joint, torch.zeros(2, 2)), head.joint(joint))
+    assert [name for name, p in head.named_parameters() if not p.requires_grad] == ["slope", "offset"]
 
 
 # attention

@@ -21,7 +21,8 @@ class PretrainedCosine(mtk.Head):
     that it forgets when it learns few of them as one sequence.
 
     Each side learns by a loss of its own, as if the other were not there, so that neither leaves to the other what it could
-    learn; they meet in predictions alone. The model keeps both encoders. One text: the perceptron alone.
+    learn; they meet in predictions alone. A candidate has no label of its own to learn s and o from, which then stay as they
+    begin. The model keeps both encoders. One text: the perceptron alone.
 
     Options: `share`, the λ; `hidden`, the units between the two layers, the encoder's width where it is none; `dropout`, the
     share of the units that is dropped in training.
@@ -41,14 +42,13 @@ class PretrainedCosine(mtk.Head):
         dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.1,
     ) -> None:
         super().__init__()
-        if task.kind.candidates:
-            raise ValueError(f"task '{task.name}' is {task.kind}: this head learns from pairs with a label each")
         self.kind, self.share = task.kind, share
         self.joint = ConcatMLP(width, outputs, 1, hidden=hidden, dropout=dropout)
         if inputs > 1:
             slope = torch.full((1,), SLOPE) if outputs == 1 else torch.linspace(-SLOPE, SLOPE, outputs)
-            self.slope = nn.Parameter(slope / FASTER)
-            self.offset = nn.Parameter(torch.zeros(outputs))
+            learns = not task.kind.candidates
+            self.slope = nn.Parameter(slope / FASTER, requires_grad=learns)
+            self.offset = nn.Parameter(torch.zeros(outputs), requires_grad=learns)
 
     def forward(
         self,
@@ -63,4 +63,4 @@ class PretrainedCosine(mtk.Head):
         before, now = FASTER * (self.slope * (cosine - 0.5) + self.offset), self.joint(joint)
         if labels is None:
             return (1 - self.share) * now + self.share * before  # type: ignore[no-any-return]
-        return now, {"pretrained": self.kind.loss(logits=before, labels=labels)}
+        return (now, {"pretrained": self.kind.loss(logits=before, labels=labels)}) if self.slope.requires_grad else now
