@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mtk.study.resampling import Floats
 
 AVERAGE = "average"  # the column of the mean of the tasks' scores
-SHOWN = 5  # of runs that are left out
+SHOWN = 5  # of runs that are left out, or that have no task in common
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,13 @@ def compare(entries: Sequence[Entry], baseline: str | None = None, *, intervals:
 
 def shared_tasks(runs: Sequence[RunRecord]) -> list[str]:
     """The tasks that all of some evaluated runs have. Raises DataError where there is none."""
-    tasks = [list(run.best.metrics) for run in runs if run.best]
-    shared = [task for task in tasks[0] if all(task in own for own in tasks)] if tasks else []
-    if tasks and not shared:
-        apart = next(number for number, own in enumerate(tasks) if not set(own) & set(tasks[0]))
-        told = "; ".join(f"{runs[number].path} has {', '.join(tasks[number])}" for number in (0, apart))
+    first_with: dict[tuple[str, ...], RunRecord] = {}
+    for run in runs:
+        if run.best:
+            first_with.setdefault(tuple(run.best.metrics), run)
+    shared = [task for task in next(iter(first_with), ()) if all(task in tasks for tasks in first_with)]
+    if first_with and not shared:
+        told = "; ".join(f"{run.path} has {', '.join(tasks)}" for tasks, run in list(first_with.items())[:SHOWN])
         raise DataError(f"These runs have no task in common, and so nothing to be compared by: {told}.")
     return shared
 

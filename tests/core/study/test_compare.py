@@ -134,6 +134,17 @@ def test_averages_are_over_the_tasks_that_every_row_has(
     assert shared == [row.scores[AVERAGE].mean for row in found.rows], "and so are those that advice is given on"
 
 
+def test_runs_of_which_each_two_share_a_task_and_all_none_are_not_compared(
+    tiny: dict[str, Any], tiny_corpus: Path, tmp_path: Path
+) -> None:
+    runs = []
+    for two in (("sst", "para"), ("para", "sts"), ("sst", "sts")):
+        data = of_tasks(tiny_corpus, tmp_path / "-".join(two), *two)
+        runs.append(mtk.run(**{**tiny, "data": data, "epochs": 1, "out": tmp_path / f"of-{two[0]}-{two[1]}"}).out)
+    with pytest.raises(mtk.DataError, match=r"no task in common.*has sst, para; .*has para, sts; .*has sst, sts"):
+        compare(read_entries(runs))
+
+
 def test_runs_without_a_task_in_common_are_not_compared(tiny: dict[str, Any], tiny_corpus: Path, tmp_path: Path) -> None:
     for task in ("sst", "sts"):
         data = of_tasks(tiny_corpus, tmp_path / task, task)
