@@ -51,6 +51,7 @@ def plan(arguments: argparse.Namespace) -> dict[str, list[str]]:
             made[f"throughput-{name}"] = ["throughput.py", *load, *precision, "--batch-size", "8", "--steps", "20"]
         made["throughput-fp32-64"] = ["throughput.py", *load, *fp32, "--batch-size", "64", "--steps", "4", "--repeats", "2"]
         made["methods"] = ["methods.py", "--device", arguments.device, *fp32, "--repeats", "3", "--steps", "2"]
+        made["surgery"] = ["surgery.py", *bf16]
         made["paper"] = ["paper.py", *load, "--combiner", "pcgrad", "--warm-up", "5"]
     if arguments.eda_nlp:
         made["augment"] = ["augment.py", "--data", arguments.data, "--eda-nlp", arguments.eda_nlp]

@@ -24,10 +24,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mtk import Registry
+from mtk.data.batches import by_length
 from mtk.data.tasks_toml import read_layout, read_task
+from mtk.data.tokens import Sequences
 from mtk.engine.device import autocast_of, choose_device, choose_precision
 from mtk.host.kinds import Kinds
-from mtk.host.spec import Spec
 from mtk.plan import find_encoder
 from mtk.training.build_model import build_encoder
 
@@ -60,15 +61,13 @@ def embedded(texts: Sequence[str], encoder: str, device: torch.device) -> Tensor
     """Each text's embedding, of length 1."""
     registry = Registry()
     source = find_encoder(encoder, registry)
-    model = build_encoder(source.name, registry.part("pooling", Spec("mean")), source=source.source).to(device).eval()
+    model = build_encoder(source.name, registry.part("pooling", "mean"), source=source.source).to(device).eval()
     autocast = autocast_of(choose_precision("auto", device))
-    order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
+    tokens = Sequences([texts], model.tokenizer, 128, device)
     found = torch.empty(len(texts), model.width, device=device)
-    for start in range(0, len(texts), BATCH):
-        own = order[start : start + BATCH]
-        inputs = model.tokenizer([texts[n] for n in own], padding=True, truncation=True, max_length=128, return_tensors="pt")
+    for own in by_length(tokens.lengths, BATCH):
         with torch.autocast(device.type, autocast, enabled=autocast is not None):
-            embedding = model({name: values.to(device) for name, values in inputs.items()}).embedding
+            embedding = model(tokens.inputs(own, 1)).embedding
         found[torch.tensor(own, device=device)] = normalize(embedding.float(), dim=-1)
     return found
 

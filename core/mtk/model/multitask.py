@@ -99,7 +99,7 @@ class Model(nn.Module):
         max_length: int,
         pretrained: Encoder | None = None,
     ) -> None:
-        """`pretrained` is the encoder before training, for heads that read it; the one that is given, if None."""
+        """`pretrained` is the encoder before training, for heads that read it; a copy of the one that is given, if None."""
         super().__init__()
         self.encoder = encoder
         self.tasks = {task.name: task for task in tasks}
@@ -109,11 +109,11 @@ class Model(nn.Module):
         self.autocast: torch.dtype | None = None
         self._kept: list[Encoder] = []  # no module of this one: nothing trains it, and a checkpoint need not have it
         if any(task.pair and heads[task.name].pair_encoding == "pretrained" for task in tasks):
-            self.keep(pretrained or encoder)
+            self.keep(pretrained or deepcopy(encoder))
 
     def keep(self, encoder: Encoder) -> None:
-        """Let it be what heads read as the encoder before training: a copy of it, which stays as it is now."""
-        self._kept = [deepcopy(encoder).requires_grad_(False).eval().to(self.device)]
+        """Let it be what heads read as the encoder before training. It is this model's from here on, and stays as it is."""
+        self._kept = [encoder.requires_grad_(False).eval().to(self.device)]
 
     @property
     def pretrained(self) -> Encoder | None:

@@ -45,7 +45,7 @@ class PretrainedCosine(mtk.Head):
         self.kind, self.share = task.kind, share
         self.joint = ConcatMLP(width, outputs, 1, hidden=hidden, dropout=dropout)
         if inputs > 1:
-            slope = torch.full((1,), SLOPE) if outputs == 1 else torch.linspace(-SLOPE, SLOPE, outputs)
+            slope = torch.linspace(SLOPE if outputs == 1 else -SLOPE, SLOPE, outputs)
             learns = not task.kind.candidates
             self.slope = nn.Parameter(slope / FASTER, requires_grad=learns)
             self.offset = nn.Parameter(torch.zeros(outputs), requires_grad=learns)

@@ -114,7 +114,7 @@ def test_tasks_of_the_same_texts_share_no_reading_where_different_encoders_read(
 def test_gradients_are_those_of_the_plain_way(packed: bool) -> None:
     model, data = make_model(), batches()
     model.heads[2] = Beside(16, 1).double()
-    model.keep(model.encoder)
+    model.keep(copy.deepcopy(model.encoder))
     trained(model.encoder)
     (apart,), (joint,) = make_batch("para", 6, 9).readings, data["sts"][0].readings
     read = (dataclasses.replace(apart, pretrained=True), joint)
