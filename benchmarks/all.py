@@ -37,6 +37,12 @@ def plan(arguments: argparse.Namespace) -> dict[str, list[str]]:
         made["utilisation"] = ["utilisation.py", *load, "--encoder", "bert-base-shape", "--steps", "20"]
         made["gpu-step"] = ["gpu_step.py", *load]
         made["gpu-step-bert-base"] = ["gpu_step.py", *load, "--encoder", "bert-base-shape"]
+        free = ["--padding-free", "on"]
+        made["padding"] = ["padding.py", *load]
+        made["step-free"] = [*step, *free, "--steps", "20", "--only", "mtk sum", "mtk pcgrad"]
+        made["step-tasks-free"] = [*made["step-tasks"], *free, "--only", "mtk sum", "mtk pcgrad"]
+        made["gpu-step-free"] = [*made["gpu-step"], *free]
+        made["gpu-step-bert-base-free"] = [*made["gpu-step-bert-base"], *free]
         made["paper"] = ["paper.py", *load]
         made["methods"] = ["methods.py", "--device", arguments.device]
     else:
@@ -51,6 +57,7 @@ def plan(arguments: argparse.Namespace) -> dict[str, list[str]]:
             made[f"throughput-{name}"] = ["throughput.py", *load, *precision, "--batch-size", "8", "--steps", "20"]
         made["throughput-fp32-64"] = ["throughput.py", *load, *fp32, "--batch-size", "64", "--steps", "4", "--repeats", "2"]
         made["methods"] = ["methods.py", "--device", arguments.device, *fp32, "--repeats", "3", "--steps", "2"]
+        made["padding"] = ["padding.py", *load, *fp32]
         made["surgery"] = ["surgery.py", *bf16]
         made["paper"] = ["paper.py", *load, "--combiner", "pcgrad", "--warm-up", "5"]
     if arguments.eda_nlp:

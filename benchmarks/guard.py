@@ -78,8 +78,8 @@ def one_thread() -> Iterator[None]:
 
 
 def _measured(recorded: dict[str, float]) -> dict[str, float]:
-    settings = argparse.Namespace(data="sample", encoder="bert-tiny-shape", device="cpu", precision="fp32")
-    load = measuring.Workload(settings, mtk.Registry())
+    flags = ["--encoder", "bert-tiny-shape", "--device", "cpu", "--precision", "fp32"]
+    load = measuring.Workload(measuring.parser(None).parse_args(flags), mtk.Registry())
     batch = next(load.steps(8))
     work = {}
     for name, (combiner, packed) in CONTESTANTS.items():

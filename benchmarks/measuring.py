@@ -22,7 +22,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import torch
@@ -31,16 +31,17 @@ import transformers
 import mtk
 from mtk.combiner import Combiner
 from mtk.config import RunConfig, check
-from mtk.data.batches import Batches, pieces
+from mtk.data.batches import pieces
+from mtk.data.shards import Tokens
 from mtk.data.split import TaskData
 from mtk.data.tasks_toml import read_layout, read_task
 from mtk.data.tokens import Batch
 from mtk.engine.cuda_graphs import choose_recording
 from mtk.engine.device import autocast_of, choose_device, choose_precision
 from mtk.engine.gradients import Engine
-from mtk.engine.packing import why_plain
+from mtk.engine.packing import choose_padding_free, why_plain
 from mtk.engine.processes import meeting_point
-from mtk.engine.shapes import Shapes
+from mtk.engine.shapes import Shapes, Widest
 from mtk.events import Result
 from mtk.host.kinds import Kinds
 from mtk.model.encoder import Encoder
@@ -80,6 +81,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     flags.add_argument("--encoder", default="minilm", help=f"an encoder, or a shape: {', '.join(SHAPES)} (minilm)")
     flags.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     flags.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="(auto)")
+    flags.add_argument("--padding-free", default="auto", choices=("auto", "on", "off"), help="(auto)")
     flags.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured there")
     return flags
 
@@ -91,11 +93,17 @@ class Workload:
     several times, as in `para`, `para`: the second is then another task with the same data.
     """
 
-    def __init__(self, arguments: argparse.Namespace, registry: mtk.Registry, tasks: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        registry: mtk.Registry,
+        tasks: Sequence[str] | None = None,
+        head_of_a_pair: str = HEAD_OF_A_PAIR,
+    ) -> None:
         self.registry = registry
         self.device = choose_device(arguments.device)
         self.autocast = autocast_of(choose_precision(arguments.precision, self.device))
-        self._encoder = arguments.encoder
+        self._encoder, self._padding_free = arguments.encoder, arguments.padding_free
         self._pooling = registry.part("pooling", RunConfig().pooling)
         layout = read_layout(find_data(arguments.data, registry), Kinds(registry))
         found = {name: read_task(source, bad_rows="skip") for name, source in layout.items()}
@@ -103,7 +111,7 @@ class Workload:
         for number, name in enumerate(tasks or found, 1):
             own = f"{name}-{number}" if name in self.data else name
             self.data[own] = replace(found[name], task=msgspec.structs.replace(found[name].task, name=own))
-        defaults = {True: registry.part("head", HEAD_OF_A_PAIR), False: registry.part("head", HEAD_OF_ONE_TEXT)}
+        defaults = {True: registry.part("head", head_of_a_pair), False: registry.part("head", HEAD_OF_ONE_TEXT)}
         self.heads = {name: defaults[d.task.pair] for name, d in self.data.items()}
         model = self.model()
         self.train = {name: model.tokenize(name, d.train) for name, d in self.data.items()}
@@ -125,9 +133,16 @@ class Workload:
     def trainer(self, combiner: str | type[Combiner], batch_size: int, **settings: Any) -> Trainer:
         """A trainer at the beginning of a run, with `--compile auto`; `settings` are fields of a run's configuration."""
         built = self.combiner(combiner)
-        config = check({"epochs": 1_000, **settings})
+        config = check({"epochs": 1_000, "padding_free": self._padding_free, **settings})
         record = choose_recording(config.compile, self.device, "", uses_host=built.uses_host)
-        engine = Engine(self.model(), built, packed=self.plain is None, clip_norm=config.clip_norm, cosines=config.cosines)
+        engine = Engine(
+            self.model(),
+            built,
+            packed=self.plain is None,
+            padding_free=self._is_free(config.padding_free),
+            clip_norm=config.clip_norm,
+            cosines=config.cosines,
+        )
         sizes = dict.fromkeys(self.train, batch_size)
         recipe = Recipe(
             self.registry.part("sampler", config.sampler),
@@ -135,6 +150,9 @@ class Workload:
             self.registry.part("schedule", config.schedule),
         )
         return Trainer(engine, self.train, sizes, config, recipe, report=lambda progress: None, record=record)
+
+    def _is_free(self, setting: Literal["auto", "on", "off"]) -> bool:
+        return choose_padding_free(setting, self.device, self.autocast, self.plain)
 
     def combiner(self, combiner: str | type[Combiner]) -> Combiner:
         """A fresh one, on the device."""
@@ -146,10 +164,15 @@ class Workload:
         found = find_encoder(name, self.registry)
         return build_encoder(found.name, self._pooling, source=found.source, hint=found.hint)
 
-    def steps(self, batch_size: int, parts: int = 1) -> Iterator[dict[str, list[Batch]]]:
-        """Batches of every task, each in so many parts, as a run draws and pads them, without end."""
-        streams = {name: Batches(t.lengths, batch_size, Random(name)) for name, t in self.train.items()}
-        shapes = Shapes(self.train, dict.fromkeys(self.train, batch_size), STEPS, 1) if self.device.type == "cuda" else None
+    def steps(self, batch_size: int, parts: int = 1, **settings: Any) -> Iterator[dict[str, list[Batch]]]:
+        """Batches of every task, each in so many parts, as a run with these settings draws and pads them, without end."""
+        streams = {name: t.batches(batch_size, Random(name)) for name, t in self.train.items()}
+        sizes = dict.fromkeys(self.train, batch_size)
+        shapes: Shapes | Widest | None = None
+        if self.device.type == "cuda":
+            train: dict[str, Tokens] = {**self.train}
+            free = self._is_free(settings.get("padding_free", self._padding_free))
+            shapes = Widest(train, sizes) if free else Shapes(train, sizes, STEPS, 1)
         while True:
             examples = {name: next(stream) for name, stream in streams.items()}
             in_parts = {name: pieces(numbers, -(-len(numbers) // parts)) for name, numbers in examples.items()}

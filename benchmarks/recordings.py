@@ -3,8 +3,9 @@
     python benchmarks/recordings.py --data DIR --json FILE
 
 It needs no GPU: batches are drawn and padded as in a run, and counted. Tasks are those of the data, and again from the
-first, 8 examples of each. Beside it, steps that are padded to multiples of 16 alone, and recorded where a shape comes twice.
-The tokens of a step are those of its sequences, each as long as the longest of its batch: padded to shapes, times that.
+first, 8 examples of each. Beside it, steps without padding, which have room for so many tokens, and steps that are padded to
+multiples of 16 alone, recorded where a shape comes twice. The tokens of a step are given as so many times those of its
+sequences, each as long as the longest of its batch.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ import mtk
 from mtk.data.tasks_toml import read_layout
 from mtk.engine.cuda_graphs import RecordedSteps
 from mtk.engine.gradients import Outcome
-from mtk.engine.shapes import MOST, Shapes, rounded
+from mtk.engine.packing import room_for
+from mtk.engine.shapes import MOST, Shapes, Widest, rounded
 from mtk.host.kinds import Kinds
 from mtk.plan import find_data
 
@@ -48,6 +50,7 @@ class Counted:
         Counted.kept -= 1
 
 
+FORMS = "", "padding-free", "multiples"
 NOTHING = cast("Outcome", None)  # what a step that computes nothing gives
 
 
@@ -62,19 +65,20 @@ def main() -> None:
     names = list(read_layout(find_data(arguments.data, registry), Kinds(registry)))
     found = []
     for tasks in arguments.tasks:
-        settings = argparse.Namespace(data=arguments.data, encoder="minilm", device="cpu", precision="fp32")
+        settings = measuring.parser(None).parse_args(["--data", arguments.data, "--device", "cpu", "--precision", "fp32"])
         load = measuring.Workload(settings, registry, list(islice(cycle(names), tasks)))
         for steps in arguments.steps:
             found.append({"tasks": tasks, "steps": steps, **counted(load, steps)})
             print(found[-1], flush=True)
-    columns = ["tasks", "steps", "replays", "recordings", "tokens", "multiples alone: replays", "recordings", "tokens"]
-    rows = [
-        [
-            *(one["tasks"], one["steps"], f"{one['replays']:.0%}", one["recordings"], f"{one['tokens']:.2f}"),
-            *(f"{one['multiples replays']:.0%}", one["multiples recordings"], f"{one['multiples tokens']:.2f}"),
-        ]
-        for one in found
-    ]
+    columns = ["tasks", "steps"]
+    for form in FORMS:
+        columns += [f"{form}: replays".removeprefix(": "), "recordings", "tokens"]
+    rows = []
+    for one in found:
+        rows.append([one["tasks"], one["steps"]])
+        for form in FORMS:
+            replays, recordings, times = (one[f"{form} {name}".strip()] for name in ("replays", "recordings", "tokens"))
+            rows[-1] += [f"{replays:.0%}", recordings, f"{times:.2f}"]
     measured = {"data": arguments.data, "batch_size": SIZE, "most": MOST, "measured": found}
     measuring.finish(measuring.table(columns, rows), measured, CPU, arguments.json)
 
@@ -83,14 +87,21 @@ def counted(load: measuring.Workload, steps: int) -> dict[str, float]:
     """Of so many steps."""
     shapes = Shapes(load.train, dict.fromkeys(load.train, SIZE), steps, 1)
     streams = {name: tokens.batches(SIZE, Random(name)) for name, tokens in load.train.items()}
+    widest, free = Widest(load.train, dict.fromkeys(load.train, SIZE)), Counter[Hashable]()
     Counted.kept = Counted.most = 0
     make = RecordedSteps(lambda batches: NOTHING, Counted)
     seen: Counter[Hashable] = Counter()
-    padded = in_multiples = own = replays = 0
+    padded = in_multiples = own = replays = has_room = free_replays = 0
     for _ in range(steps):
         parts = {name: [stream.take(SIZE)] for name, stream in streams.items()}
         lengths = shapes.of(parts)
-        make({name: [load.train[name].batch(part, lengths[name])] for name, (part,) in parts.items()})
+        batches = {name: load.train[name].batch(part, lengths[name]) for name, (part,) in parts.items()}
+        make({name: [batch] for name, batch in batches.items()})
+        room = room_for(sum(batch.tokens for batch in batches.values()))
+        has_room += room
+        shape = room, *(tuple(each) for each in widest.of(parts).values())
+        free_replays += free[shape] > 0
+        free[shape] += 1
         alone = []
         for name, (part,) in parts.items():
             for (sequences, longest), length in zip(load.train[name].shape(part), lengths[name], strict=True):
@@ -104,6 +115,9 @@ def counted(load: measuring.Workload, steps: int) -> dict[str, float]:
         "replays": make.replayed / steps,
         "recordings": Counted.most,
         "tokens": padded / own,
+        "padding-free replays": free_replays / steps,
+        "padding-free recordings": sum(times > 1 for times in free.values()),
+        "padding-free tokens": has_room / own,
         "multiples replays": replays / steps,
         "multiples recordings": sum(times > 1 for times in seen.values()),
         "multiples tokens": in_multiples / own,

@@ -51,8 +51,8 @@ def make_batch(task: str, examples: int, seed: int, padding: int = 0) -> Batch:
     ids = torch.where(mask, torch.randint(2, 50, mask.shape, generator=generator), padding)
     highest = {"sst": 3, "para": 2, "sts": 6}[task]
     labels = torch.randint(0, highest, (examples,), generator=generator).double()
-    reading = Reading({"input_ids": ids, "attention_mask": mask.long()}, sequences)
-    return Batch((reading,), labels, int(lengths.sum()))
+    reading = Reading({"input_ids": ids, "attention_mask": mask.long()}, sequences, int(lengths.sum()))
+    return Batch((reading,), labels)
 
 
 def batches(seed: int = 0, padding: int = 0) -> dict[str, list[Batch]]:
@@ -67,10 +67,11 @@ def halves(parts: Sequence[Batch]) -> list[Batch]:
 
     def of(reading: Reading, chosen: list[int]) -> Reading:
         rows = [n * examples + i for n in range(reading.sequences) for i in chosen]
-        return dataclasses.replace(reading, inputs={k: v[rows] for k, v in reading.inputs.items()})
+        inputs = {name: values[rows] for name, values in reading.inputs.items()}
+        return dataclasses.replace(reading, inputs=inputs, tokens=int(inputs["attention_mask"].sum()))
 
     def part(chosen: list[int]) -> Batch:
-        return Batch(tuple(of(reading, chosen) for reading in whole.readings), whole.labels[chosen], 0)
+        return Batch(tuple(of(reading, chosen) for reading in whole.readings), whole.labels[chosen])
 
     return [part(list(range(4))), part(list(range(4, examples)))]
 

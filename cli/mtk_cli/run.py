@@ -163,6 +163,7 @@ SETTINGS = [
     Setting(MACHINE, "precision", "--precision", metavar="auto|fp32|bf16|fp16", help="Of the encoder's arithmetic."),
     Setting(MACHINE, "recompute", "--recompute", help="Compute activations again in the backward pass: less memory."),
     Setting(MACHINE, "compile", "--compile", metavar="auto|on|off", help="Record steps as CUDA graphs."),
+    Setting(MACHINE, "padding_free", "--padding-free", metavar="auto|on|off", help="Compute no padding in training."),
     Setting(MACHINE, "deterministic", "--deterministic", help="Only kernels that give the same bits each time."),
     Setting(MACHINE, "seed", "--seed", metavar="N", help="Of everything random."),
     Setting(MACHINE, "cosines", "--cosines", metavar="auto|encoder|layer", help="Log cosines of the tasks' gradients."),

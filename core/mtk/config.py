@@ -132,6 +132,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Whether activations are computed again in the backward pass, and not kept: the same gradients, with less memory."""
     compile: Literal["auto", "on", "off"] = "auto"
     """Whether steps are recorded as CUDA graphs and replayed; `auto` does where that is possible."""
+    padding_free: Literal["auto", "on", "off"] = "auto"
+    """Whether the encoder computes the tokens of a step alone, and no padding between them; `auto` does so on CPUs."""
     deterministic: bool = False
     """Whether only kernels are used that give the same bits each time, which costs time; on a CPU all do."""
     seed: int = 0

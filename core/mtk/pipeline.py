@@ -154,7 +154,7 @@ ONE_HOLDS_ALL = "--shard: there is one process, which holds all of the encoder; 
 PROGRESS = f"{PACKAGE}/progress"
 """The listener that shows how a run goes. It knows terminals and notebooks, and so is not the framework's."""
 
-RESUMABLE = ("epochs", "steps", "checkpoint_every", "device", "compile", "recompute", "listen")
+RESUMABLE = ("epochs", "steps", "checkpoint_every", "device", "compile", "padding_free", "recompute", "listen")
 """The settings that a run may be resumed with, in place of its own."""
 
 

@@ -12,8 +12,6 @@ import pytest
 from three_tasks import batches, make_model
 from torch.nn.functional import pad
 
-from mtk.data.tokens import Reading
-
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -48,7 +46,7 @@ def test_padding_counts_for_nothing() -> None:
             dataclasses.replace(
                 part,
                 readings=tuple(
-                    Reading({name: pad(values, (0, 9)) for name, values in r.inputs.items()}, r.sequences)
+                    dataclasses.replace(r, inputs={name: pad(values, (0, 9)) for name, values in r.inputs.items()})
                     for r in part.readings
                 ),
             )

@@ -334,9 +334,8 @@ class Shards:
             )
         ]
         labels = torch.from_numpy(np.stack([shard.arrays[_LABELS][row] for shard, row in rows]))
-        tokens = sum(int(reading.inputs["attention_mask"].sum()) for reading in readings)
         moved = [replace(r, inputs={name: self._moved(v) for name, v in r.inputs.items()}) for r in readings]
-        return Batch(tuple(moved), self._moved(labels), tokens)
+        return Batch(tuple(moved), self._moved(labels))
 
     def by_item(self, values: Tensor, batch: Batch, examples: Sequence[int], unread: Tensor) -> Tensor:
         """As they are: each row is one thing."""
@@ -356,7 +355,7 @@ class Shards:
             inputs[name] = torch.full(mask.shape, self._pad[name]).masked_scatter_(
                 mask, torch.from_numpy(flat.astype(np.int64))
             )
-        return Reading({**inputs, "attention_mask": mask.long()}, sequences, kept)
+        return Reading({**inputs, "attention_mask": mask.long()}, sequences, int(lengths.sum()), kept)
 
     def _moved(self, tensor: Tensor) -> Tensor:
         pinned = tensor.pin_memory() if self._device.type == "cuda" else tensor

@@ -45,6 +45,7 @@ class Reading:
 
     inputs: Inputs
     sequences: int  # an example's: 2 for a pair read separately, when the first half of the rows holds first texts
+    tokens: int  # without padding
     pretrained: bool = False  # whether it is the encoder as it was before training that reads it
 
 
@@ -54,7 +55,6 @@ class Batch:
 
     readings: tuple[Reading, ...]  # one; or two, where a pair is read separately and jointly, in this order
     labels: Tensor  # [examples], or a number for each label, candidate or token [examples, m]; NaN where there is none
-    tokens: int  # without padding
     places: Tensor | None = None
     """[examples, m]: of candidates, the row of the readings that each is in; of words, which word begins at each token; -1
     where there is none."""
@@ -65,6 +65,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def tokens(self) -> int:
+        """Those of all its readings, without padding."""
+        return sum(reading.tokens for reading in self.readings)
 
     @property
     def counted(self) -> int:
@@ -232,17 +237,17 @@ class TokenizedSplit:
         """The examples of these numbers; each reading padded to the longest of its sequences, and on to its one of
         `lengths`, where they are given."""
         lengths = lengths or [0] * len(self.readings)
-        readings, tokens = [], 0
+        readings = []
         of_readings = (self.readings, self._counts, self._pretrained, self._rows_in_readings(examples), lengths)
         for sequences, count, before, rows, length in zip(*of_readings, strict=True):
-            tokens += sum(sequences.lengths[row] for row in rows)
-            readings.append(Reading(sequences.inputs(rows, length), count, before))
+            tokens = sum(sequences.lengths[row] for row in rows)
+            readings.append(Reading(sequences.inputs(rows, length), count, tokens, before))
         labels = self.labels[on_device(list(examples), self.labels.device)]
         words = self.readings[0].words(self._rows_of(examples), lengths[0])
         places = self._places(examples) if self._candidates else words
         if places is not None and labels.ndim == 2:
             labels = labels[:, : places.shape[1]] if self._candidates else _at(labels, places)
-        return Batch(tuple(readings), labels, tokens, places)
+        return Batch(tuple(readings), labels, places)
 
     def by_item(self, values: Tensor, batch: Batch, examples: Sequence[int], unread: Tensor) -> Tensor:
         """What a model says of a batch of these `examples`, in the places of its labels [examples, items of the longest

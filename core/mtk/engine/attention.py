@@ -26,3 +26,47 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float
     shares = dropout(torch.softmax(scores, dim=-1, dtype=torch.promote_types(scores.dtype, torch.float32)), probability)
     attended: Tensor = torch.bmm(shares.to(value.dtype), value).unflatten(0, (batch, heads))
     return attended
+
+
+def attend_by_offsets(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    ends: Tensor,
+    longest: int,
+    scale: float,
+    probability: float,
+    window: int | None = None,
+) -> Tensor:
+    """The same within sequences that lie end to end, [tokens, heads, width of a head] as all that it is given; `ends`
+    [sequences], int32, is where each ends, and none is longer than `longest`. With a `window`, only tokens less than that
+    apart see one another.
+
+    On CUDA it is one launch for all of them, as `torch.nn.attention.varlen` makes it, which knows no dropout. Elsewhere it
+    says what that computes, at the price of all tokens by all tokens."""
+    if query.device.type == "cuda":
+        starts = F.pad(ends, (1, 0))
+        side = None if window is None else window - 1
+        attended: Tensor = torch.ops.aten._flash_attention_forward(
+            query,
+            key,
+            value,
+            starts,
+            starts,
+            longest,
+            longest,
+            probability,
+            is_causal=False,
+            return_debug_mask=False,
+            scale=scale,
+            window_size_left=side,
+            window_size_right=side,
+        )[0]
+        return attended
+    places = torch.arange(len(query), device=query.device)
+    sequence = torch.bucketize(places, ends, right=True)
+    mask = sequence == sequence.unsqueeze(1)
+    if window is not None:
+        mask = mask & ((places - places.unsqueeze(1)).abs() < window)
+    q, k, v = (states.transpose(0, 1).unsqueeze(0) for states in (query, key, value))
+    return attend(q, k, v, mask[None, None], scale, probability).squeeze(0).transpose(0, 1)

@@ -100,7 +100,8 @@ class RecordedSteps:
     recording of it from the second time on.
 
     At most `most` recordings are kept, and none is added where there is no `room`: the one that was not replayed for longest
-    makes way. If a step cannot be recorded, a warning says so, and this and all further ones are made as they are.
+    makes way. `rooms` is what a recording depends on beside the batches' shapes. If a step cannot be recorded, a warning
+    says so, and this and all further ones are made as they are.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class RecordedSteps:
         step: Step,
         record: Callable[[Callable[[], Outcome]], Recording] = CudaGraph,
         *,
+        rooms: Callable[[Mapping[str, Parts]], tuple[int, ...]] = lambda batches: (),
         most: int = MOST,
         room: Callable[[], bool] = has_room,
     ) -> None:
@@ -115,7 +117,7 @@ class RecordedSteps:
         """Steps, and those of them that were replays, the first of a recording included."""
         self._step = step
         self._record = record
-        self._most, self._room = most, room
+        self._rooms, self._most, self._room = rooms, most, room
         self._seen: OrderedDict[Hashable, None] = OrderedDict()  # both: the last used come last
         self._recordings: OrderedDict[Hashable, tuple[Recording, Mapping[str, Parts]]] = OrderedDict()
         self._possible = True
@@ -133,7 +135,7 @@ class RecordedSteps:
         return outcome
 
     def _make(self, batches: Mapping[str, Parts]) -> Outcome:
-        shapes = _shapes(batches)
+        shapes = self._rooms(batches), _shapes(batches)
         self.made += 1
         if shapes not in self._recordings:
             if shapes not in self._seen or not self._possible or not self._has_made_way():

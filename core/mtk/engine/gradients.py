@@ -11,6 +11,7 @@ the other, the plain way, and no graph outlives its task's backward pass. Nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -19,13 +20,13 @@ from torch import Tensor, nn
 
 from mtk.calling.failures import broken, call, tensor
 from mtk.combiner import Combiner, GradientCombiner, GramianCombiner, LossCombiner, Scope, Step
-from mtk.data.tokens import Batch, Inputs
+from mtk.data.tokens import Batch, Inputs, Reading
 from mtk.engine.around import Around, wants_cross
 from mtk.engine.gramian import combined
 from mtk.engine.halves import Halves
 from mtk.engine.layers import shared_layers
 from mtk.engine.loss_scaling import LossScaling
-from mtk.engine.packing import Packing, routed_parameters
+from mtk.engine.packing import Packing, room_for, routed_parameters
 from mtk.engine.processes import ALONE, Processes, filled
 from mtk.engine.task_gradients import TaskGradients
 from mtk.head import Encoding
@@ -77,8 +78,9 @@ class Engine:
     """Fills in the gradients of a model for one step of one turn. What to do with them is the caller's.
 
     The gradient of encoder and heads together is made no longer than `clip_norm`, if that is not 0. `packed` is whether to
-    use the packed form, which `packing.why_plain` tells. `number` [] counts the steps, on the device. `in_halves` says that
-    the combiner compares two halves of a step's examples: a task's batch should come in two parts at least.
+    use the packed form, which `packing.why_plain` tells, and `padding_free` whether it is without padding. `number` []
+    counts the steps, on the device. `in_halves` says that the combiner compares two halves of a step's examples: a task's
+    batch should come in two parts at least.
 
     Of several `processes` each is given its share of a batch, and all get the gradients and the Outcome of the whole one.
     Where they hold the encoder in parts, all are given as many parts of each task's batch.
@@ -90,6 +92,7 @@ class Engine:
         combiner: Combiner,
         *,
         packed: bool,
+        padding_free: bool = False,
         clip_norm: float = 0.0,
         cosines: Cosines = "auto",
         processes: Processes = ALONE,
@@ -108,8 +111,11 @@ class Engine:
         if isinstance(combiner, Around):
             combiner.prepare(len(self._layers))
         self.in_halves = wants_cross(combiner)
-        self._packing = _packing(model.encoder) if packed else None
-        self._packing_kept = _packing(model.pretrained) if packed and model.pretrained else None
+        self.by_room = packed and padding_free and model.device.type != "cpu"
+        """Whether the packed sequence has room for so many tokens, `rooms`, and lengths are the device's alone."""
+        self._packing = _packing(model.encoder, padding_free) if packed else None
+        kept_free = padding_free and not self.by_room  # a room of its own would make steps of many more shapes
+        self._packing_kept = _packing(model.pretrained, kept_free) if packed and model.pretrained else None
         self._rows: TaskGradients | None = None
 
     @property
@@ -127,14 +133,22 @@ class Engine:
         The gradients of the last step must have been released."""
         combiner, sizes = self.combiner, sizes or _sizes(batches)
         state = {name: t.detach().clone() for name, t in _tensors(combiner).items()} if self.scaling else {}
-        measured = self._measured and len(batches) > 1
-        if isinstance(combiner, LossCombiner) and not measured and (combiner.additive or self._is_whole(batches)):
+        if isinstance(combiner, LossCombiner) and not self._is_apart(batches):
             outcome = self._one_gradient(combiner, batches, sizes)
         else:
             outcome = self._a_gradient_each(batches, sizes)
         self.number.add_(1)
         self._made += 1
         return self._skipped_where_it_overflowed(outcome, state) if self.scaling else outcome
+
+    def rooms(self, batches: Mapping[str, Parts]) -> tuple[int, ...]:
+        """For how many tokens the packed sequence of each pass of such a step has room; none, where it has the batches' own
+        shapes."""
+        if not self.by_room:
+            return ()
+        apart = self._is_apart(batches)
+        turns = (_turn(batches, number) for number in range(max(map(len, batches.values()))))
+        return tuple(_room(_wanted(turn, {task: place * apart for place, task in enumerate(turn)})) for turn in turns)
 
     def release(self) -> None:
         """The gradients have been used: clear them, the heads' included."""
@@ -305,6 +319,12 @@ class Engine:
         own = [[part.counted for part in parts] for parts in batches.values()]
         return Halves(own, self.processes.gathered(own) if self.processes.count > 1 else [own])
 
+    def _is_apart(self, batches: Mapping[str, Parts]) -> bool:
+        """Whether each task's gradient is made by itself."""
+        combiner, measured = self.combiner, self._measured and len(batches) > 1
+        one = isinstance(combiner, LossCombiner) and not measured and (combiner.additive or self._is_whole(batches))
+        return not one
+
     def _is_whole(self, batches: Mapping[str, Parts]) -> bool:
         """Whether no task's batch comes in several parts, in any process."""
         return not self.processes.any(any(len(parts) > 1 for parts in batches.values()))
@@ -402,7 +422,8 @@ class Engine:
         """The mean losses [T] of the tasks' whole batches and the heads' own, or what is given here adds to them; their
         gradients added to what is there: the tasks together, part after part. If they are to be kept `apart`, each task has
         a row, or one for each of its `halves`. Processes draw anew for another number `drawn`."""
-        with self.processes.draws(self._made, *batches, backward, *([] if drawn is None else [drawn])):
+        update = self._packing.one_update() if self._packing else nullcontext()
+        with update, self.processes.draws(self._made, *batches, backward, *([] if drawn is None else [drawn])):
             return self._passed_in_parts(batches, sizes, apart, halves, backward)
 
     def _passed_in_parts(
@@ -411,7 +432,7 @@ class Engine:
         losses = {task: torch.zeros((), device=self.model.device) for task in batches}
         own: dict[str, Tensor] = {}
         for number in range(max(map(len, batches.values()))):
-            turn = {task: parts[number] for task, parts in batches.items() if number < len(parts)}
+            turn = _turn(batches, number)
             rows = {task: place if apart else 0 for place, task in enumerate(batches)}
             if halves:
                 rows = {task: halves.row(place, number) for task, place in rows.items()}
@@ -434,17 +455,17 @@ class Engine:
         dropout does not depend on that in which a file or a turn has them. A reading that several batches have is encoded
         once, for those of one row."""
         model, scales, names = self.model, scales or {}, sorted(batches)
-        wanted = {task: [_Wanted(id(r), row_of[task]) for r in batches[task].readings] for task in names}
-        readings = {w: r for task in names for w, r in zip(wanted[task], batches[task].readings, strict=True)}
+        readings = _wanted({task: batches[task] for task in names}, row_of)
         losses, encoded = {}, dict[_Wanted, Encoding]()
         with model.computing():
             if self._packing and self._rows:
-                encoded = self._encoded_at_once({w: r.inputs for w, r in readings.items() if not r.pretrained})
+                encoded = self._encoded_at_once({w: r for w, r in readings.items() if not r.pretrained})
             for task in names:
-                for reading in wanted[task]:
+                wanted = [_Wanted(id(reading), row_of[task]) for reading in batches[task].readings]
+                for reading in wanted:
                     if reading not in encoded:
                         encoded[reading] = model.read(readings[reading], batches[task], self._states_kept())
-                encodings = [encoded[reading] for reading in wanted[task]]
+                encodings = [encoded[reading] for reading in wanted]
                 if task in scales:
                     encodings = [scaled_backwards(encoding, scales[task]) for encoding in encodings]
                 losses[task] = model.loss_of(task, batches[task], encodings)
@@ -457,12 +478,13 @@ class Engine:
             return None
         return lambda inputs: packing([inputs], rows, [0])[0]
 
-    def _encoded_at_once(self, inputs: Mapping[_Wanted, Inputs]) -> dict[_Wanted, Encoding]:
+    def _encoded_at_once(self, readings: Mapping[_Wanted, Reading]) -> dict[_Wanted, Encoding]:
         """In the packed form."""
         assert self._packing and self._rows
-        states = self._packing(list(inputs.values()), self._rows, [wanted.row for wanted in inputs])
+        inputs, row_of = [reading.inputs for reading in readings.values()], [wanted.row for wanted in readings]
+        states = self._packing(inputs, self._rows, row_of, _room(readings) if self.by_room else None)
         encoded = {}
-        for (wanted, given), layers in zip(inputs.items(), states, strict=True):
+        for wanted, given, layers in zip(readings, inputs, states, strict=True):
             pooling = routed_parameters(self.model.encoder.pooling, self._rows, wanted.row)
             encoded[wanted] = self.model.encoder.encoding(layers, given["attention_mask"], pooling)
         return encoded
@@ -475,8 +497,23 @@ class Engine:
         return self._rows
 
 
-def _packing(encoder: Encoder) -> Packing:
-    return Packing(encoder.backbone, all_layers=encoder.reads_layers)
+def _turn(batches: Mapping[str, Parts], number: int) -> dict[str, Batch]:
+    """The parts of this number, of the tasks whose batch has so many."""
+    return {task: parts[number] for task, parts in batches.items() if number < len(parts)}
+
+
+def _wanted(batches: Mapping[str, Batch], row_of: Mapping[str, int]) -> dict[_Wanted, Reading]:
+    """What is read for these batches, once for all tasks of a row that want it."""
+    return {_Wanted(id(reading), row_of[task]): reading for task, batch in batches.items() for reading in batch.readings}
+
+
+def _room(readings: Mapping[_Wanted, Reading]) -> int:
+    """For the tokens of those among them that the encoder reads as it is trained."""
+    return room_for(sum(reading.tokens for reading in readings.values() if not reading.pretrained))
+
+
+def _packing(encoder: Encoder, padding_free: bool) -> Packing:
+    return Packing(encoder.backbone, all_layers=encoder.reads_layers, padding_free=padding_free)
 
 
 def _sharing(batches: Mapping[str, Parts], names: Sequence[str]) -> list[list[str]]:

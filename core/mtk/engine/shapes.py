@@ -122,6 +122,29 @@ class Shapes:
         return {task: list(islice(padded, len(self._axes[task]))) for task in tasks}
 
 
+class Widest:
+    """Those of a run whose packed sequence is without padding, which is made for so many tokens and not for shapes: every
+    reading as wide as the longest that is expected of its task, or else as may come."""
+
+    def __init__(self, train: Mapping[str, Tokens], batch_sizes: Mapping[str, int]) -> None:
+        self._train = train
+        axes = {task: _axes(train[task], size) for task, size in batch_sizes.items()}
+        self._seen = {
+            task: [max(length for length, times in zip(axis.lengths, axis.counts, strict=True) if times) for axis in own]
+            for task, own in axes.items()
+        }
+
+    def of(self, parts: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, list[int]]:
+        """Of a step, as `Shapes.of` gives it."""
+        found = {}
+        for task, of_task in parts.items():
+            shapes = [self._train[task].shape(part) for part in of_task]
+            longest = [max(length for _, length in reading) for reading in zip(*shapes, strict=True)]
+            allowed = self._train[task].max_length
+            found[task] = [seen if own <= seen else allowed for seen, own in zip(self._seen[task], longest, strict=True)]
+        return found
+
+
 def rounded(longest: int, allowed: int) -> int:
     """A length that sequences of at most `longest` tokens are padded to: a multiple, where as many are allowed."""
     return max(longest, min(-(-longest // MULTIPLE) * MULTIPLE, allowed))

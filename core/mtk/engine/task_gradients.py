@@ -108,14 +108,17 @@ class TaskGradients:
     def add_sums(self, parameter: nn.Parameter, rows: Sequence[int], members: Tensor, values: Tensor) -> None:
         """Add to each of `rows` the sum of those of the `values` [tokens, …] that `members` [len(rows), tokens] has ones
         for: one product for all of them."""
+        self.add_all(parameter, rows, _product(members, values, self._views[parameter].dtype))
+
+    def add_all(self, parameter: nn.Parameter, rows: Sequence[int], gradients: Tensor) -> None:
+        """Add to each of `rows` what a parameter gets from one task, of `gradients` [len(rows), *shape]."""
         self._touched.add(parameter)
         view = self._views[parameter]
-        sums = _product(members, values, view.dtype)
         firsts = [self._first(parameter, row) for row in rows]
         if all(firsts) and list(rows) == list(range(len(rows))):
-            view[: len(rows)].copy_(sums)
+            view[: len(rows)].copy_(gradients)
             return
-        for row, first, found in zip(rows, firsts, sums, strict=True):
+        for row, first, found in zip(rows, firsts, gradients, strict=True):
             _put(view[row], found, first)
 
     def told(self) -> tuple[list[int], int]:

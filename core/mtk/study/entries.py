@@ -20,7 +20,10 @@ from mtk.host.registry import PACKAGE
 from mtk.study.cells import is_sweep, read_plan
 from mtk.study.record import RunRecord, is_run, read_run, runs_in
 
-UNDECISIVE = ("seed", "versions", "checkpoint_every", "device", "recompute", "compile", "deterministic", "cosines")
+UNDECISIVE = (
+    *("seed", "versions", "checkpoint_every", "cosines"),
+    *("device", "recompute", "compile", "padding_free", "deterministic"),
+)
 """The settings in which two runs may differ and still be of one row."""
 
 LONGEST_FAILURE = 1 << 16  # bytes

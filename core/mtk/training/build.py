@@ -22,7 +22,7 @@ from mtk.engine.adjusted import adjusted
 from mtk.engine.cuda_graphs import choose_recording
 from mtk.engine.device import autocast_of
 from mtk.engine.gradients import Engine
-from mtk.engine.packing import why_plain
+from mtk.engine.packing import choose_padding_free, why_plain
 from mtk.engine.processes import ALONE, Processes
 from mtk.engine.recomputation import recompute
 from mtk.engine.sharding import WHY_PLAIN, shard
@@ -171,10 +171,12 @@ def build_training(
     prepare("a dry run")
     names = next(iter(train.values())).names
     plain = WHY_PLAIN if processes.sharded else processes.first(lambda: why_plain(encoder, names))
+    padding_free = choose_padding_free(config.padding_free, device, model.autocast, plain)
     engine = Engine(
         model,
         combiner.to(device),
         packed=plain is None,
+        padding_free=padding_free,
         clip_norm=config.clip_norm,
         cosines=config.cosines,
         processes=processes,
@@ -187,7 +189,8 @@ def build_training(
         _check_r_drop(model)
     further = list(trainer.sampling.seen_together(trainer.turns, trainer.steps, trainer.epoch_count))
     tried_by = processes if processes.sharded else ALONE
-    dry_run(model, build_combiner(plan).to(device), train, packed=plain is None, further=further, processes=tried_by)
+    form = {"packed": plain is None, "padding_free": padding_free}
+    dry_run(model, build_combiner(plan).to(device), train, **form, further=further, processes=tried_by)
     parts = (plan.optimizer, plan.schedule)
     stages = Stages(
         plan.stages, model, data, config, parts, scaling=engine.scaling, report=report_stage, processes=processes

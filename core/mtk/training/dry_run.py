@@ -24,6 +24,7 @@ def dry_run(
     train: Mapping[str, Tokens],
     *,
     packed: bool,
+    padding_free: bool = False,
     further: Sequence[Sequence[str]] = (),
     processes: Processes = ALONE,
 ) -> None:
@@ -35,7 +36,7 @@ def dry_run(
     Raises UsageError, naming the part, if one fails, or gives a wrong shape or what is not finite.
     """
     turns = check_turns(combiner, train.keys())
-    engine = Engine(model, combiner, packed=packed, processes=processes)
+    engine = Engine(model, combiner, packed=packed, padding_free=padding_free, processes=processes)
     with left_as_it_was(model):
         model.train()
         for turn in turns:

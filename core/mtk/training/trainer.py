@@ -21,7 +21,7 @@ from mtk.data.tokens import Batch
 from mtk.engine.cuda_graphs import RecordedSteps
 from mtk.engine.gradients import Engine, Outcome, Parts, Sizes
 from mtk.engine.processes import FEWEST
-from mtk.engine.shapes import Shapes
+from mtk.engine.shapes import Shapes, Widest
 from mtk.errors import out_of_memory_explained
 from mtk.events import Progress
 from mtk.host.part import Part
@@ -91,8 +91,10 @@ class Trainer:
         self.between_steps: Callable[[], object] = lambda: None
         # to look for them in all modules in every step takes a third of what the host does around a replay
         self._with_buffers = [module for module in self.model.modules() if module._buffers]
-        self._recorded_step = RecordedSteps(self._make_step) if record else None
-        self._shapes = Shapes(train, each, self.steps, len(self.turns)) if record else None
+        self._recorded_step = RecordedSteps(self._make_step, rooms=engine.rooms) if record else None
+        self._shapes: Shapes | Widest | None = None
+        if record:
+            self._shapes = Widest(train, each) if engine.by_room else Shapes(train, each, self.steps, len(self.turns))
         self._telemetry = Telemetry(engine.layers)
         self._began = (0.0, 0)  # when the epoch began, and after how many examples
 

@@ -131,7 +131,7 @@ class Recorder:
     def step(self, examples: int) -> bool:
         """Whether it was a replay."""
         before = self.steps.replayed
-        self.steps({"sst": [Batch((), torch.zeros(examples), 0)]})
+        self.steps({"sst": [Batch((), torch.zeros(examples))]})
         return self.steps.replayed > before
 
     @property
@@ -178,7 +178,8 @@ def no_waiting() -> Iterator[None]:
     torch.cuda.set_sync_debug_mode("default")
 
 
-def trainer(encoder: Path, combiner: str, *, record: bool) -> Trainer:
+def trainer(encoder: Path, combiner: str, *, record: bool, padding_free: bool = False) -> Trainer:
+    """In bf16 where it is without padding, and else in fp32."""
     torch.manual_seed(0)
     tasks = [make_task(f"task{number}", kind, number > 0) for number, kind in enumerate(KINDS)]
     heads = {task.name: "concat-mlp:dropout=0" if task.pair else "cnn:dropout=0" for task in tasks}
@@ -188,7 +189,9 @@ def trainer(encoder: Path, combiner: str, *, record: bool) -> Trainer:
             module.p = 0.0
     tokens = {task.name: model.tokenize(task.name, split(task.kind, task.pair, 0)) for task in tasks}
     built = building.combiner(combiner, list(tokens)).to("cuda")
-    engine = building.engine(model.train(), built, names=tokens["task0"].names, clip_norm=1.0)
+    model.autocast = torch.bfloat16 if padding_free else None
+    how = {"padding_free": padding_free, "clip_norm": 1.0}
+    engine = building.engine(model.train(), built, names=tokens["task0"].names, **how)
     config = RunConfig(epochs=20)
     return Trainer(
         engine, tokens, dict.fromkeys(tokens, 8), config, building.recipe(), report=lambda progress: None, record=record
@@ -197,18 +200,33 @@ def trainer(encoder: Path, combiner: str, *, record: bool) -> Trainer:
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("combiner", ["sum", "pcgrad", "round-robin"])
-def test_cuda_graphs_make_the_steps_they_recorded(tiny_encoder: Path, combiner: str) -> None:
+@pytest.mark.parametrize("padding_free", [False, True], ids=["padded", "padding-free"])
+def test_cuda_graphs_make_the_steps_they_recorded(tiny_encoder: Path, combiner: str, padding_free: bool) -> None:
     told = []
     for record in (False, True):
         torch.manual_seed(5)
-        one = trainer(tiny_encoder, combiner, record=record)
+        one = trainer(tiny_encoder, combiner, record=record, padding_free=padding_free)
         steps = []
         for number in range(40):
             turn = one.turns[number % len(one.turns)]
             examples = list(range(number % 4 * 8, number % 4 * 8 + 8))
             steps.append(one.optimize({task: [one.train[task].batch(examples, [16])] for task in turn}).losses)
         told.append(torch.cat(steps).cpu())
-    torch.testing.assert_close(told[1], told[0], rtol=1e-3, atol=1e-4)
+    near = {"rtol": 3e-2, "atol": 1e-2} if padding_free else {"rtol": 1e-3, "atol": 1e-4}
+    torch.testing.assert_close(told[1], told[0], **near)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("combiner", ["sum", "pcgrad"])
+def test_a_step_without_padding_is_the_step_with_it(tiny_encoder: Path, combiner: str) -> None:
+    gradients = []
+    for padding_free in (False, True):
+        one = trainer(tiny_encoder, combiner, record=False, padding_free=padding_free)
+        one.engine.backward({task: [tokens.batch(range(8))] for task, tokens in one.train.items()})
+        own = [p.grad.flatten() for p in one.model.encoder.parameters() if p.grad is not None]
+        gradients.append(torch.cat(own))
+    assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.999
+    torch.testing.assert_close(gradients[1].norm(), gradients[0].norm(), rtol=0.02, atol=0)
 
 
 @pytest.mark.cuda
@@ -230,8 +248,11 @@ def test_graphs_that_make_way_leave_the_others_right(tiny_encoder: Path) -> None
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("record", [False, True])
-def test_no_step_waits_for_the_device(tiny_encoder: Path, record: bool, request: pytest.FixtureRequest) -> None:
-    one = trainer(tiny_encoder, "pcgrad", record=record)
+@pytest.mark.parametrize("padding_free", [False, True], ids=["padded", "padding-free"])
+def test_no_step_waits_for_the_device(
+    tiny_encoder: Path, record: bool, padding_free: bool, request: pytest.FixtureRequest
+) -> None:
+    one = trainer(tiny_encoder, "pcgrad", record=record, padding_free=padding_free)
     batch = {task: [tokens.batch(range(8), [16])] for task, tokens in one.train.items()}
     for _ in range(4):
         one.optimize(batch)
@@ -248,7 +269,7 @@ def test_what_no_graph_can_hold_is_made_as_it_is_and_draws_on(caplog: pytest.Log
         return Outcome(("sst",), drawn, {}, None, None, torch.ones((), dtype=torch.bool, device="cuda"))
 
     steps = RecordedSteps(step)
-    drawn = [steps({"sst": [Batch((), torch.zeros(2), 0)]}).losses for _ in range(4)]
+    drawn = [steps({"sst": [Batch((), torch.zeros(2))]}).losses for _ in range(4)]
     assert steps.replayed == 0
     assert "not recorded as a CUDA graph" in caplog.text
     assert len({tuple(each.tolist()) for each in drawn}) == 4

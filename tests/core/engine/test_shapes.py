@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from mtk.data.tokens import TokenizedSplit
+from mtk.data.tokens import Batch, TokenizedSplit
 from mtk.engine.cuda_graphs import RecordedSteps
-from mtk.engine.shapes import MOST, WORST, Axis, Boxes, Shapes, rounded
+from mtk.engine.packing import room_for
+from mtk.engine.shapes import MOST, WORST, Axis, Boxes, Shapes, Widest, rounded
 
 axes = st.lists(
     st.builds(
@@ -118,6 +119,31 @@ class Recorded:
 
     def free(self) -> None:
         Recorded.kept -= 1
+
+
+def test_without_padding_few_sizes_hold_the_steps_of_eight_tasks(eight: dict[str, TokenizedSplit]) -> None:
+    size = 8
+    widest = Widest(eight, dict.fromkeys(eight, size))
+    streams = {name: t.batches(size, Random(name)) for name, t in eight.items()}
+
+    def rooms(batches: Mapping[str, Sequence[Batch]]) -> tuple[int, ...]:
+        return (room_for(sum(parts[0].tokens for parts in batches.values())),)
+
+    make = RecordedSteps(lambda batches: None, Recorded, rooms=rooms)  # type: ignore[arg-type,return-value]
+    Recorded.kept = Recorded.most = has_room = own = 0
+    for _ in range(1_000):
+        examples = {name: [stream.take(size)] for name, stream in streams.items()}
+        lengths = widest.of(examples)
+        batches = {name: [eight[name].batch(parts[0], lengths[name])] for name, parts in examples.items()}
+        for name, (part,) in examples.items():
+            assert all(
+                length >= longest for (_, longest), length in zip(eight[name].shape(part), lengths[name], strict=True)
+            )
+        make(batches)
+        has_room, own = has_room + rooms(batches)[0], own + sum(parts[0].tokens for parts in batches.values())
+    assert make.replayed > 0.97 * make.made
+    assert Recorded.most <= 20
+    assert has_room < 1.08 * own
 
 
 def test_nine_of_ten_steps_of_eight_tasks_are_replays(eight: dict[str, TokenizedSplit]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from building import NEEDED, REGISTRY, combiner, encoder, engine, model, read_tasks
+from building import NEEDED, REGISTRY, combiner, encoder, model, read_tasks
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModel, BertConfig, BertForSequenceClassification
@@ -85,24 +85,31 @@ def test_loras_gradients_are_those_of_each_task_by_itself_in_the_packed_form(
     assert is_packed or "has no packed form" in str(reason) or "not one value for each token" in str(reason)
 
 
+@pytest.mark.parametrize("name", ["lora", "lora:r=3"])
 @pytest.mark.parametrize("text", ["sum", "pcgrad", "pcgrad:scope=layer", "gradvac"])
-def test_both_ways_give_the_combiners_gradient(tiny_encoder: Path, tiny_corpus: Path, text: str) -> None:
+def test_every_way_gives_the_combiners_gradient(tiny_encoder: Path, tiny_corpus: Path, text: str, name: str) -> None:
+    """In the packed form with padding, without it, and as on a device; and plainly."""
     data = read_tasks(tiny_corpus, {"sst": 6, "para": 6, "sts": 6})
     found = []
-    for packed in (True, False):
+    for packed, padding_free, by_room in (
+        (True, False, False),
+        (True, True, False),
+        (True, True, True),
+        (False, False, False),
+    ):
         torch.manual_seed(0)
-        built = model(adapted(tiny_encoder, "lora"), [d.task for d in data.values()], "linear").eval()
-        tokens = {name: built.tokenize(name, d.train) for name, d in data.items()}
-        made = engine(built, combiner(text, list(data)))
-        made = made if packed else type(made)(built, combiner(text, list(data)), packed=False)
-        assert made.packed == packed
-        made.backward({name: [t.batch(range(6))] for name, t in tokens.items()})
+        built = model(adapted(tiny_encoder, name), [d.task for d in data.values()], "linear").eval()
+        tokens = {task: built.tokenize(task, d.train) for task, d in data.items()}
+        made = Engine(built, combiner(text, list(data)), packed=packed, padding_free=padding_free)
+        made.by_room = by_room
+        made.backward({task: [t.batch(range(6))] for task, t in tokens.items()})
         of = dict(built.encoder.backbone.named_parameters())
-        found.append({name: p.grad.clone() for name, p in of.items() if p.grad is not None})
-        assert all("lora_" in name for name in found[-1])
-    assert found[0].keys() == found[1].keys() != set()
-    for name, gradient in found[0].items():
-        torch.testing.assert_close(gradient, found[1][name], atol=1e-5, rtol=1e-3)
+        found.append({parameter: p.grad.clone() for parameter, p in of.items() if p.grad is not None})
+        assert all("lora_" in parameter for parameter in found[-1])
+    *packed_ways, plain = found
+    assert plain
+    for way in packed_ways:
+        torch.testing.assert_close(way, plain, atol=1e-5, rtol=1e-3)
 
 
 def test_every_combiner_trains_it_and_nothing_else_of_the_encoder(tiny_encoder: Path, tiny_corpus: Path) -> None:

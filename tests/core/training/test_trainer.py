@@ -25,8 +25,10 @@ def trainer(
     combiner: str = "sum",
     reports: list[Progress] | None = None,
     record: bool = False,
+    by_room: bool = False,
     **settings: object,
 ) -> Trainer:
+    """`by_room` without padding, as on a device."""
     data = building.read_tasks(corpus, {"sst": 40, "para": 24, "sts": 10})
     torch.manual_seed(0)
     model = building.model(encoder, [d.task for d in data.values()], "linear", 32)
@@ -34,8 +36,13 @@ def trainer(
     config: RunConfig = check({"learning_rate": 1e-3, **settings})
     tokens = {name: model.tokenize(name, d.train) for name, d in data.items()}
     engine = building.engine(
-        model, building.combiner(combiner, list(data)), names=tokens["sst"].names, clip_norm=config.clip_norm
+        model,
+        building.combiner(combiner, list(data)),
+        names=tokens["sst"].names,
+        padding_free=by_room,
+        clip_norm=config.clip_norm,
     )
+    engine.by_room = by_room
     report = (lambda _: None) if reports is None else reports.append
     return Trainer(engine, tokens, sizes, config, building.recipe(), report=report, record=record)
 
@@ -135,13 +142,16 @@ class StandIn:
 @pytest.mark.usefixtures("without_dropout")  # which draws another mask for another shape
 @pytest.mark.parametrize("combiner", ["pcgrad", "round-robin"])
 @pytest.mark.parametrize("accumulate", [1, 2])
-def test_steps_are_padded_to_few_shapes_and_train_the_same_model(
-    tiny_encoder: Path, tiny_corpus: Path, combiner: str, accumulate: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("by_room", [False, True], ids=["padded", "padding-free"])
+def test_steps_have_few_shapes_and_train_the_same_model(
+    tiny_encoder: Path, tiny_corpus: Path, combiner: str, accumulate: int, by_room: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "RecordedSteps", lambda step: RecordedSteps(step, StandIn))
+    monkeypatch.setattr(module, "RecordedSteps", lambda step, rooms: RecordedSteps(step, StandIn, rooms=rooms))
     monkeypatch.setattr(module, "build_optimizer", lambda *how, capturable: build_optimizer(*how, capturable=False))
     plain, recorded = (
-        trainer(tiny_encoder, tiny_corpus, combiner, record=record, epochs=4, accumulate=accumulate)
+        trainer(
+            tiny_encoder, tiny_corpus, combiner, record=record, by_room=record and by_room, epochs=4, accumulate=accumulate
+        )
         for record in (False, True)
     )
     for trained in (plain, recorded):

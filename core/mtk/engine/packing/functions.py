@@ -20,6 +20,8 @@ from torch.nn import functional as F
 from mtk.engine.packing.layout import Pass
 from mtk.engine.task_gradients import TaskGradients
 
+ALIGNED = 8  # that the sides of a weight are a multiple of, for the kernel that makes several products in one launch
+
 
 class Linear(torch.autograd.Function):
     """y = x·Wᵀ + b over all tokens; dx = dy·W, and for task t alone dW_t = dy_tᵀ·x_t and db_t = Σ dy_t over its tokens."""
@@ -34,17 +36,10 @@ class Linear(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
         x, weight = ctx.saved_tensors
-        layout, rows = ctx.current.layout, ctx.current.rows
-        sizes = [span.stop - span.start for _, span in layout.spans]
-        for (row, _), dy_t, x_t in zip(layout.spans, dy.split(sizes), x.split(sizes), strict=True):
-            if ctx.weight.requires_grad:
-                rows.add_product(ctx.weight, row, dy_t.t(), x_t)
+        if ctx.weight.requires_grad:
+            _add_products(ctx.current, ctx.weight, dy, x)
         if ctx.bias is not None and ctx.bias.requires_grad:
-            if dy.device.type == "cuda":  # where a sum down a long column is slow, and one product gives those of all tasks
-                rows.add_sums(ctx.bias, layout.rows, ctx.current.members(dy), dy)
-            else:
-                for (row, _), dy_t in zip(layout.spans, dy.split(sizes), strict=True):
-                    rows.add(ctx.bias, row, dy_t.sum(dim=0))
+            _add_sums(ctx.current, ctx.bias, dy)
         return dy @ weight if ctx.needs_input_grad[0] else None, None, None, None
 
 
@@ -83,7 +78,12 @@ class LayerNorm(torch.autograd.Function):
             return found
 
         trained = [p is not None and p.requires_grad for p in (weight, bias)]
-        for row, span in ctx.current.layout.spans:
+        if ctx.current.layout.spans is None:
+            if trained[0]:
+                _add_sums(ctx.current, weight, dy * ((x - mean) * scale))
+            if trained[1]:
+                _add_sums(ctx.current, bias, dy)
+        for row, span in ctx.current.layout.spans or ():
             for parameter, found in zip((weight, bias), gradients(span, False, *trained)[1:], strict=True):
                 if parameter is not None and parameter.requires_grad:
                     rows.add(parameter, row, found)
@@ -107,8 +107,40 @@ class Embedding(torch.autograd.Function):
             dy = dy.masked_fill((ids == ctx.padding).unsqueeze(1), 0)
         if weight in rows.tables:
             rows.tables[weight].add(ids, layout.row_of_token(ids.device), dy)
+        elif layout.spans is None:
+            row_of_token, entries = layout.row_of_token(ids.device), len(weight)
+            found = dy.new_zeros(len(rows.matrix) * entries, dy.shape[1]).index_add_(0, row_of_token * entries + ids, dy)
+            for row in layout.rows:
+                rows.add(weight, row, found[row * entries : (row + 1) * entries])
         else:
             for row, span in layout.spans:
                 found = torch.ops.aten.embedding_dense_backward(dy[span], ids[span], len(weight), -1, False)
                 rows.add(weight, row, found)
         return None, None, None, None
+
+
+def _add_products(current: Pass, parameter: nn.Parameter, dy: Tensor, x: Tensor) -> None:
+    """dW_t = dy_tᵀ·x_t for every task."""
+    layout, rows = current.layout, current.rows
+    if layout.spans is not None:
+        sizes = [span.stop - span.start for _, span in layout.spans]
+        for (row, _), dy_t, x_t in zip(layout.spans, dy.split(sizes), x.split(sizes), strict=True):
+            rows.add_product(parameter, row, dy_t.t(), x_t)
+    elif len(layout.groups) == 1:
+        rows.add_product(parameter, layout.groups[0], dy.t(), x)
+    elif dy.shape[1] % ALIGNED or x.shape[1] % ALIGNED:
+        for row, member in zip(layout.rows, current.members(dy), strict=True):
+            rows.add_product(parameter, row, (dy * member.unsqueeze(1)).t(), x)
+    else:
+        rows.add_all(parameter, layout.groups, F.grouped_mm(dy.t(), x, offs=layout.offsets))
+
+
+def _add_sums(current: Pass, parameter: nn.Parameter, values: Tensor) -> None:
+    """The sum of the values over each task's tokens."""
+    layout, rows = current.layout, current.rows
+    if layout.spans is None or values.device.type == "cuda":
+        # where a sum down a long column is slow, and one product gives those of all tasks
+        rows.add_sums(parameter, layout.rows, current.members(values), values)
+        return
+    for row, span in layout.spans:
+        rows.add(parameter, row, values[span].sum(dim=0))

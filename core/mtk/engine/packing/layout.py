@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
+from operator import itemgetter
 
 import torch
 from torch import Tensor, nn
 
+from mtk.engine.attention import attend
 from mtk.engine.task_gradients import TaskGradients
 
 
@@ -21,55 +23,103 @@ class Block:
     length: int
     mask: Tensor  # [sequences, 1, 1, length], True at a token
 
-    @property
-    def tokens(self) -> int:
-        return self.sequences * self.length
-
 
 class Layout:
-    """The blocks of a packed sequence."""
+    """The blocks of a packed sequence: all positions of each, padding included."""
+
+    spans: list[tuple[int, slice]] | None
+    """Which tokens' gradients are added to which row; None where only the device knows."""
+    groups: list[int]
+    offsets: Tensor
+    """There, the rows of neighbouring tokens, and the token [groups] before which each group's end."""
 
     def __init__(self, blocks: Sequence[Block]) -> None:
         self.blocks = blocks
-        self.sizes = [block.tokens for block in blocks]
+        self.sizes = self._counted()
         self.tokens = sum(self.sizes)
         # neighbours of one row are one product
-        rows = [(row, sum(b.tokens for b in members)) for row, members in groupby(blocks, key=lambda b: b.row)]
+        of_blocks = zip((block.row for block in blocks), self.sizes, strict=True)
+        rows = [(row, sum(size for _, size in members)) for row, members in groupby(of_blocks, key=itemgetter(0))]
         ends = accumulate(size for _, size in rows)
         self.spans = [(row, slice(end - size, end)) for (row, size), end in zip(rows, ends, strict=True)]
 
+    def _counted(self) -> list[int]:
+        """The tokens that each block has in the packed sequence."""
+        return [block.sequences * block.length for block in self.blocks]
+
     def row_of_token(self, device: torch.device) -> Tensor:
         """Which row each token's gradient is added to, [tokens]."""
+        assert self.spans is not None
         return torch.cat([torch.full((s.stop - s.start,), row, device=device) for row, s in self.spans])
 
     @property
     def rows(self) -> list[int]:
         """Those that gradients are added to, in ascending order."""
-        return sorted({row for row, _ in self.spans})
+        return sorted({block.row for block in self.blocks})
 
     def members(self, like: Tensor) -> Tensor:
         """Which of the tokens are of which of the `rows`, as ones and zeros [rows, tokens] of the type of `like`, and on its
         device."""
-        members = like.new_zeros(len(self.rows), self.tokens)
-        for row, span in self.spans:
-            members[self.rows.index(row), span] = 1
-        return members
+        row_of_token = self.row_of_token(like.device)
+        return torch.stack([row_of_token == row for row in self.rows]).to(like.dtype)
+
+    def packed(self, values: Sequence[Tensor]) -> Tensor:
+        """The values of each block [sequences, length] as those of the packed sequence [1, tokens]."""
+        return torch.cat([of_block.reshape(-1) for of_block in values]).unsqueeze(0)
+
+    def unpacked(self, states: Tensor) -> list[Tensor]:
+        """The states of each block [sequences, length, width], of those of the packed sequence [1, tokens, width]. What
+        stands where a sequence has no token is anything."""
+        parts = zip(self.blocks, states.squeeze(0).split(self.sizes), range(len(self.blocks)), strict=True)
+        return [self._spread(number, part).unflatten(0, (block.sequences, block.length)) for block, part, number in parts]
+
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, scale: float, probability: float, window: int | None
+    ) -> Tensor:
+        """Attention within each sequence, [tokens, heads, width of a head] as all that it is given: block by block, each
+        unfolded to [sequences, length]. With a `window`, only tokens less than that apart see one another."""
+        attended = []
+        of_blocks = zip(*(states.split(self.sizes) for states in (query, key, value)), strict=True)
+        for number, (block, states) in enumerate(zip(self.blocks, of_blocks, strict=True)):
+            shape = block.sequences, block.length
+            folded = [self._spread(number, s).unflatten(0, shape).transpose(1, 2) for s in states]
+            mask = block.mask
+            if window is not None and window <= block.length:
+                places = torch.arange(block.length, device=query.device)
+                mask = mask & ((places - places.unsqueeze(1)).abs() < window)
+            q, k, v = folded
+            found = attend(q, k, v, mask, scale, probability)
+            attended.append(self._collected(number, found.transpose(1, 2).flatten(0, 1)))
+        return torch.cat(attended)
+
+    def _spread(self, number: int, values: Tensor) -> Tensor:
+        """What the tokens of a block have, in all its positions [sequences * length, …]."""
+        return values
+
+    def _collected(self, number: int, values: Tensor) -> Tensor:
+        """The other way round."""
+        return values
 
 
 class Pass:
-    """One forward pass over a packed sequence; its backward pass adds to `rows`."""
+    """One forward pass over a packed sequence; its backward pass adds to `rows`. `weights` are those that are there in the
+    type that matrix products compute in, and more of them with every product."""
 
-    def __init__(self, layout: Layout, rows: TaskGradients, weights: Mapping[Tensor, Tensor]) -> None:
+    def __init__(self, layout: Layout, rows: TaskGradients, weights: dict[Tensor, Tensor]) -> None:
         self.layout = layout
         self.rows = rows
-        self._weights = weights  # in the type that matrix products compute in, where they are there in it
+        self._weights = weights
         self._cast: tuple[Tensor, Tensor] | None = None
         self._members: Tensor | None = None
 
     def weight(self, parameter: nn.Parameter, dtype: torch.dtype) -> Tensor:
         """A parameter in the type that is computed in."""
+        if parameter.dtype == dtype:
+            return parameter
         found = self._weights.get(parameter)
-        return parameter.to(dtype) if found is None or found.dtype != dtype else found
+        if found is None or found.dtype != dtype:
+            found = self._weights[parameter] = parameter.detach().to(dtype)
+        return found
 
     def members(self, like: Tensor) -> Tensor:
         """`Layout.members`, made once."""

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
-from mtk.engine.attention import attend
 from mtk.engine.dropout import dropout
 from mtk.engine.packing import functions
 from mtk.engine.packing.layout import Block, Layout, Pass
+from mtk.engine.packing.padding_free import OnDevice, PaddingFree
 from mtk.engine.task_gradients import TaskGradients
 from mtk.model.encoder import Layers, layer_states
 
@@ -44,8 +44,10 @@ class UnfitError(Exception):
 class Packing:
     """Runs an encoder's backbone in the packed form; `all_layers` for the states of all of its layers."""
 
-    def __init__(self, backbone: nn.Module, *, all_layers: bool = False) -> None:
+    def __init__(self, backbone: nn.Module, *, all_layers: bool = False, padding_free: bool = False) -> None:
         self._backbone = backbone
+        self._padding_free = padding_free
+        self._weights: dict[Tensor, Tensor] | None = None  # in the type of matrix products, where several passes share them
         self._all_layers = all_layers
         self._routed = [(module, _ROUTES[type(module)]) for module in backbone.modules() if type(module) in _ROUTES]
         positions = getattr(getattr(backbone, "embeddings", None), "position_embeddings", None)
@@ -57,25 +59,37 @@ class Packing:
             if isinstance(module, nn.Embedding) and module.num_embeddings > MANY_ENTRIES
         }
 
-    def __call__(self, inputs: Sequence[dict[str, Tensor]], rows: TaskGradients, row_of: Sequence[int]) -> list[Layers]:
+    def __call__(
+        self, inputs: Sequence[dict[str, Tensor]], rows: TaskGradients, row_of: Sequence[int], room: int | None = None
+    ) -> list[Layers]:
         """The states [sequences, length, width] that the layers give of each batch, or the last one's alone, given what an
-        encoder takes of each.
+        encoder takes of each. With `room` for so many tokens, nothing is asked of the device.
 
         A backward pass from them adds the gradient of batch i to row `row_of[i]` of `rows`, and leaves that of the
         parameters themselves alone. Raises UnfitError.
         """
-        layout = Layout([_block(given, row) for given, row in zip(inputs, row_of, strict=True)])
-        packed = {
-            name: torch.cat([given[name].reshape(1, -1) for given in inputs], dim=1)
-            for name in inputs[0]
-            if name != "attention_mask"
-        }
+        blocks = [_block(given, row) for given, row in zip(inputs, row_of, strict=True)]
+        free = (PaddingFree(blocks) if room is None else OnDevice(blocks, room)) if self._padding_free else None
+        layout = free or Layout(blocks)
+        packed = {name: layout.packed([given[name] for given in inputs]) for name in inputs[0] if name != "attention_mask"}
         device = packed["input_ids"].device
-        counted = [torch.arange(b.length, device=device).expand(b.sequences, -1).reshape(1, -1) for b in layout.blocks]
-        packed["position_ids"] = torch.cat(counted, dim=1) + self._first_position
-        with self._routes(Pass(layout, rows, self._cast(device))):
+        counted = [torch.arange(block.length, device=device).expand(block.sequences, -1) for block in blocks]
+        packed["position_ids"] = layout.packed(counted) + self._first_position
+        weights = {} if self._weights is None else self._weights
+        if not weights:
+            weights.update(self._cast(device))
+        with self._routes(Pass(layout, rows, weights)):
             layers = layer_states(self._backbone, packed, all_layers=self._all_layers)
-        return list(zip(*(_unpacked(states, layout) for states in layers), strict=True))
+        return list(zip(*(layout.unpacked(states) for states in layers), strict=True))
+
+    @contextmanager
+    def one_update(self) -> Iterator[None]:
+        """All passes in here are of the same weights: each is cast once to the type that matrix products compute in."""
+        self._weights = {}
+        try:
+            yield
+        finally:
+            self._weights = None
 
     def _cast(self, device: torch.device) -> dict[Tensor, Tensor]:
         """On a GPU the weights of all matrix products in the type that these compute in, if it is not their own: at once, as
@@ -114,12 +128,6 @@ class Packing:
 def _block(given: dict[str, Tensor], row: int) -> Block:
     mask = given["attention_mask"]
     return Block(row, mask.shape[0], mask.shape[1], mask[:, None, None, :].bool())
-
-
-def _unpacked(states: Tensor, layout: Layout) -> list[Tensor]:
-    """The states of each block [sequences, length, width], of those of the packed sequence [1, tokens, width]."""
-    parts = states.squeeze(0).split(layout.sizes)
-    return [part.unflatten(0, (b.sequences, b.length)) for part, b in zip(parts, layout.blocks, strict=True)]
 
 
 def routed_parameters(module: nn.Module, rows: TaskGradients, row: int) -> dict[str, Tensor]:
@@ -184,21 +192,12 @@ def _attention(
     **ignored: object,
 ) -> tuple[Tensor, None]:
     """Attention within each sequence: [1, heads, tokens, width of a head] -> [1, tokens, heads, width of a head]."""
-    blocks, sizes = _current.get().layout.blocks, _current.get().layout.sizes
-    if query.shape[2] != sum(sizes) or key.shape != query.shape:
+    layout = _current.get().layout
+    if query.shape[2] != layout.tokens or key.shape != query.shape:
         raise UnfitError("attention that is not of each token to the others of its sequence")
-    attended = []
-    by_block = zip(blocks, *(states.squeeze(0).transpose(0, 1).split(sizes) for states in (query, key, value)), strict=True)
-    for block, *states in by_block:
-        folded = [s.unflatten(0, (block.sequences, block.length)).transpose(1, 2) for s in states]
-        mask = block.mask
-        if sliding_window is not None and sliding_window <= block.length:
-            places = torch.arange(block.length, device=query.device)
-            mask = mask & ((places - places.unsqueeze(1)).abs() < sliding_window)
-        q, k, v = folded
-        found = attend(q, k, v, mask, q.shape[-1] ** -0.5 if scaling is None else scaling, dropout)
-        attended.append(found.transpose(1, 2).flatten(0, 1))
-    return torch.cat(attended).unsqueeze(0), None
+    q, k, v = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))
+    scale = q.shape[-1] ** -0.5 if scaling is None else scaling
+    return layout.attend(q, k, v, scale, dropout, sliding_window).unsqueeze(0), None
 
 
 ATTENTION = "mtk-packed"

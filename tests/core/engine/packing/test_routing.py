@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import gc
 import weakref
+from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import building
 import pytest
@@ -12,6 +16,7 @@ import torch
 import transformers
 from three_tasks import TASKS, batches, encoder_gradient, halves, make_model, plain
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mtk.combiner import GramianCombiner
 from mtk.engine.gradients import Engine
@@ -44,32 +49,52 @@ PLAIN: dict[str, Callable[[], transformers.PreTrainedConfig]] = {
 }
 
 
+FORMS = ["padded", "padding-free", "padding-free, lengths on the device"]
+
+
+def in_form(engine: Engine, form: str) -> Engine:
+    """The same engine, with its packed sequence in this form. The last one is a device's, which a CPU can compute too, in
+    float32."""
+    model, packed = engine.model, engine.packed
+    made = Engine(model, engine.combiner, packed=packed, padding_free=form != "padded", clip_norm=engine.clip_norm)
+    made.by_room = packed and form == FORMS[2]
+    return made
+
+
 class Fixed(GramianCombiner):
     def weights(self, gramian: Tensor) -> Tensor:
         return gramian.new_tensor([0.5, -2.0, 3.0])
 
 
 @pytest.mark.parametrize("parts", [1, 2], ids=["whole", "accumulated"])
-@pytest.mark.parametrize("family", [*PACKED, *PLAIN])
-def test_every_family_has_the_gradients_of_autograd(family: str, parts: int) -> None:
+@pytest.mark.parametrize(
+    ("family", "form"), [*((family, form) for family in PACKED for form in FORMS), *((family, FORMS[0]) for family in PLAIN)]
+)
+def test_every_family_has_the_gradients_of_autograd(family: str, form: str, parts: int) -> None:
     config = {**PACKED, **PLAIN}[family]()
     model = make_model(config)
     data = batches(padding=config.pad_token_id or 0)
     losses, rows, heads = plain(model, data)
-    engine = building.engine(model, Fixed([t.name for t in TASKS]))
+    engine = in_form(building.engine(model, Fixed([t.name for t in TASKS])), form)
+    assert engine.packed is (family in PACKED)
+    close = functools.partial(torch.testing.assert_close, check_dtype=False)
+    if engine.by_room:
+        model.float()
+        data = {task: [dataclasses.replace(b, labels=b.labels.float()) for b in own] for task, own in data.items()}
+        close = functools.partial(close, rtol=1e-4, atol=1e-5)
     for _ in range(2):  # the second step finds the buffers of the first
         model.zero_grad()
         outcome = engine.backward(data if parts == 1 else {task: halves(batch) for task, batch in data.items()})
-        torch.testing.assert_close(outcome.losses, losses)
-        torch.testing.assert_close(outcome.gramian, rows @ rows.T)
-        torch.testing.assert_close(encoder_gradient(model), torch.tensor([0.5, -2.0, 3.0], dtype=torch.float64) @ rows)
+        close(outcome.losses, losses)
+        close(outcome.gramian, rows @ rows.T)
+        close(encoder_gradient(model), torch.tensor([0.5, -2.0, 3.0], dtype=torch.float64) @ rows)
         for task, own in heads.items():
-            torch.testing.assert_close([p.grad for p in model.head(task).parameters()], own)
-    assert engine.packed is (family in PACKED)
+            close([p.grad for p in model.head(task).parameters()], own)
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("kept", ["encoder", "biases", "embeddings"])
-def test_what_is_frozen_stays_out(kept: str) -> None:
+def test_what_is_frozen_stays_out(kept: str, form: str) -> None:
     """Whether all of the encoder's upper half is trained, its biases alone, or its tables alone."""
     trained = {"encoder": "layer.1", "biases": "bias", "embeddings": "embeddings.w"}[kept]
     model = make_model(PACKED["bert"]())
@@ -79,11 +104,15 @@ def test_what_is_frozen_stays_out(kept: str) -> None:
     wanted = [
         torch.autograd.grad(model.loss(task, parts[0]).total, shared, allow_unused=True) for task, parts in batches().items()
     ]
-    engine = building.engine(model, Fixed([t.name for t in TASKS]))
-    engine.backward(batches())
+    engine = in_form(building.engine(model, Fixed([t.name for t in TASKS])), form)
     assert engine.packed
+    if engine.by_room:
+        model.float()
+    engine.backward(batches())
+    near = {"rtol": 1e-4, "atol": 1e-5} if engine.by_room else {}
     for parameter, by_task in zip(shared, zip(*wanted, strict=True), strict=True):
-        torch.testing.assert_close(parameter.grad, 0.5 * by_task[0] - 2.0 * by_task[1] + 3.0 * by_task[2])
+        grad = None if parameter.grad is None else parameter.grad.double()
+        torch.testing.assert_close(grad, 0.5 * by_task[0] - 2.0 * by_task[1] + 3.0 * by_task[2], **near)
     assert all(p.grad is None for p in model.encoder.parameters() if not p.requires_grad)
 
 
@@ -96,14 +125,14 @@ def test_200_steps_agree_with_the_plain_way(combiner: str) -> None:
     """Losses step by step, and the weights in the end, to the rounding of float64, which training makes grow."""
     names = [t.name for t in TASKS]
     runs = []
-    for packed in (True, False):
+    for packed, padding_free in ((False, False), (True, False), (True, True)):
         torch.manual_seed(1)
         model = make_model(PACKED["bert"]()).train()
         for module in model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0  # the two ways draw other random numbers
         built = building.combiner(combiner, names)
-        engine = Engine(model, built, clip_norm=1.0, packed=packed)
+        engine = Engine(model, built, clip_norm=1.0, packed=packed, padding_free=padding_free)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
         losses = []
         for step in range(200):
@@ -113,9 +142,10 @@ def test_200_steps_agree_with_the_plain_way(combiner: str) -> None:
                 optimizer.step()
                 optimizer.zero_grad()
         runs.append((torch.cat(losses), torch.cat([p.detach().flatten() for p in model.parameters()])))
-    (packed_losses, packed_weights), (plain_losses, plain_weights) = runs
-    torch.testing.assert_close(packed_losses, plain_losses, rtol=1e-8, atol=1e-10)
-    torch.testing.assert_close(packed_weights, plain_weights, rtol=1e-6, atol=1e-8)
+    (plain_losses, plain_weights), *packed_runs = runs
+    for packed_losses, packed_weights in packed_runs:
+        torch.testing.assert_close(packed_losses, plain_losses, rtol=1e-8, atol=1e-10)
+        torch.testing.assert_close(packed_weights, plain_weights, rtol=1e-6, atol=1e-8)
 
 
 def test_a_table_is_kept_by_what_was_looked_up() -> None:
@@ -155,3 +185,29 @@ def test_no_graph_outlives_its_step() -> None:
         assert all(state() is None for state in states)
     finally:
         gc.enable()
+
+
+class Casts(TorchDispatchMode):
+    """Counts, by where a tensor is in memory, how often it is cast."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of: Counter[int] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._to_copy.default:
+            self.of[args[0].data_ptr()] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def test_weights_are_cast_once_for_all_parts_of_a_batch() -> None:
+    model = make_model(PACKED["albert"]()).float()  # whose layers have the same weights
+    model.autocast = torch.bfloat16
+    engine = Engine(model, Fixed([t.name for t in TASKS]), packed=True)
+    with Casts() as casts:
+        engine.backward({task: halves(own) for task, own in batches().items()})
+    weights = [
+        m.weight for m in model.encoder.modules() if isinstance(m, nn.Linear) and m is not model.encoder.backbone.pooler
+    ]
+    assert weights
+    assert {casts.of[weight.data_ptr()] for weight in weights} == {1}
