@@ -37,6 +37,7 @@ Step = dict[str, list[Batch]]
 
 
 SHARED_BYTES = 4  # of a gradient in fp32
+LARGE = 32  # examples of a task
 
 
 class FrankWolfe(mtk.GramianCombiner):
@@ -68,7 +69,10 @@ THEIRS: dict[str, type[rivals.Rival]] = {
     "LibMTL pcgrad": rivals.LibMTL,
     "Pytorch-PCGrad": rivals.PytorchPCGrad,
 }
-GOALS = {"TorchJD pcgrad": 2.2, "Pytorch-PCGrad": 4.0}
+GOALS = {
+    "cpu": {"TorchJD pcgrad": 4.0, "LibMTL pcgrad": 5.0, "Pytorch-PCGrad": 9.0},
+    "cuda": {"TorchJD pcgrad": 3.0, "Pytorch-PCGrad": 5.0},
+}
 
 
 def workload(arguments: argparse.Namespace, tasks: int) -> measuring.Workload:
@@ -158,15 +162,16 @@ def rows(found: dict[str, Any]) -> list[list[object]]:
     return made
 
 
-def verdicts(found: dict[str, Any]) -> list[str]:
+def verdicts(found: dict[str, Any], device: str, precision: str, batch_size: int) -> list[str]:
     """What was to be reached, and what was."""
     lines = []
     if PCGRAD in found["ratio to mtk sum"]:
-        lines.append(f"T={found['tasks']}: pcgrad / sum {found['ratio to mtk sum'][PCGRAD]:.3f} (goal: at most 1.05)")
+        goal = 1.05 if device == "cuda" else 1.02 if batch_size >= LARGE else 1.03 if precision == "fp32" else 1.05
+        lines.append(f"T={found['tasks']}: pcgrad / sum {found['ratio to mtk sum'][PCGRAD]:.3f} (goal: at most {goal})")
     if BY_LAYER in found["ratio to mtk sum"]:
         ratio = found["ratio to mtk sum"][BY_LAYER]
         lines.append(f"T={found['tasks']}: pcgrad by layer / sum {ratio:.3f} (goal: at most 1.1)")
-    for name, goal in GOALS.items():
+    for name, goal in GOALS[device].items():
         if name in found["mtk pcgrad is faster"]:
             times = found["mtk pcgrad is faster"][name]
             lines.append(f"T={found['tasks']}: {times:.2f} times as fast as {name} (goal: at least {goal})")
@@ -204,7 +209,8 @@ def main() -> None:
     found = [measure(arguments, tasks) for tasks in arguments.tasks]
     columns = ["tasks", "step", "ms", "ratio to mtk sum", "mtk pcgrad is faster by", "peak memory, MiB"]
     printed = measuring.table(columns, [row for one in found for row in rows(one)])
-    printed += "\n\n" + "\n".join(line for one in found for line in verdicts(one))
+    of_run = choose_device(arguments.device).type, arguments.precision, arguments.batch_size
+    printed += "\n\n" + "\n".join(line for one in found for line in verdicts(one, *of_run))
     settings = {key: getattr(arguments, key) for key in ("encoder", "precision", "batch_size", "repeats", "steps")}
     measuring.finish(printed, {"settings": settings, "measured": found}, choose_device(arguments.device), arguments.json)
 

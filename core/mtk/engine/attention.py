@@ -47,10 +47,14 @@ def attend_by_offsets(
     if query.device.type == "cuda":
         starts = F.pad(ends, (1, 0))
         side = None if window is None else window - 1
+        width = query.shape[-1]
+        q, k, v = query, key, value
+        if lacking := -width % 8:  # of a multiple that the kernel asks for
+            q, k, v = (F.pad(states, (0, lacking)) for states in (q, k, v))
         attended: Tensor = torch.ops.aten._flash_attention_forward(
-            query,
-            key,
-            value,
+            q,
+            k,
+            v,
             starts,
             starts,
             longest,
@@ -62,7 +66,7 @@ def attend_by_offsets(
             window_size_left=side,
             window_size_right=side,
         )[0]
-        return attended
+        return attended[..., :width]
     places = torch.arange(len(query), device=query.device)
     sequence = torch.bucketize(places, ends, right=True)
     mask = sequence == sequence.unsqueeze(1)

@@ -148,7 +148,8 @@ class Engine:
             return ()
         apart = self._is_apart(batches)
         turns = (_turn(batches, number) for number in range(max(map(len, batches.values()))))
-        return tuple(_room(_wanted(turn, {task: place * apart for place, task in enumerate(turn)})) for turn in turns)
+        row_of = {task: place if apart else 0 for place, task in enumerate(batches)}
+        return tuple(_room(_wanted(turn, row_of)) for turn in turns)
 
     def release(self) -> None:
         """The gradients have been used: clear them, the heads' included."""
@@ -322,8 +323,7 @@ class Engine:
     def _is_apart(self, batches: Mapping[str, Parts]) -> bool:
         """Whether each task's gradient is made by itself."""
         combiner, measured = self.combiner, self._measured and len(batches) > 1
-        one = isinstance(combiner, LossCombiner) and not measured and (combiner.additive or self._is_whole(batches))
-        return not one
+        return not isinstance(combiner, LossCombiner) or measured or not (combiner.additive or self._is_whole(batches))
 
     def _is_whole(self, batches: Mapping[str, Parts]) -> bool:
         """Whether no task's batch comes in several parts, in any process."""

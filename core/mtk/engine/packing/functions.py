@@ -132,7 +132,8 @@ def _add_products(current: Pass, parameter: nn.Parameter, dy: Tensor, x: Tensor)
         for row, member in zip(layout.rows, current.members(dy), strict=True):
             rows.add_product(parameter, row, (dy * member.unsqueeze(1)).t(), x)
     else:
-        rows.add_all(parameter, layout.groups, F.grouped_mm(dy.t(), x, offs=layout.offsets))
+        found = F.grouped_mm(dy.contiguous().t(), x.contiguous(), offs=layout.offsets)
+        rows.add_all(parameter, layout.groups, found)
 
 
 def _add_sums(current: Pass, parameter: nn.Parameter, values: Tensor) -> None:

@@ -70,8 +70,8 @@ class Layout:
     def unpacked(self, states: Tensor) -> list[Tensor]:
         """The states of each block [sequences, length, width], of those of the packed sequence [1, tokens, width]. What
         stands where a sequence has no token is anything."""
-        parts = zip(self.blocks, states.squeeze(0).split(self.sizes), range(len(self.blocks)), strict=True)
-        return [self._spread(number, part).unflatten(0, (block.sequences, block.length)) for block, part, number in parts]
+        parts = enumerate(zip(self.blocks, states.squeeze(0).split(self.sizes), strict=True))
+        return [self._spread(number, part).unflatten(0, (b.sequences, b.length)) for number, (b, part) in parts]
 
     def attend(
         self, query: Tensor, key: Tensor, value: Tensor, scale: float, probability: float, window: int | None
@@ -110,7 +110,7 @@ class Pass:
         self.rows = rows
         self._weights = weights
         self._cast: tuple[Tensor, Tensor] | None = None
-        self._members: Tensor | None = None
+        self._members: dict[torch.dtype, Tensor] = {}
 
     def weight(self, parameter: nn.Parameter, dtype: torch.dtype) -> Tensor:
         """A parameter in the type that is computed in."""
@@ -122,10 +122,10 @@ class Pass:
         return found
 
     def members(self, like: Tensor) -> Tensor:
-        """`Layout.members`, made once."""
-        if self._members is None or self._members.dtype != like.dtype:
-            self._members = self.layout.members(like)
-        return self._members
+        """`Layout.members`, made once for each type."""
+        if like.dtype not in self._members:
+            self._members[like.dtype] = self.layout.members(like)
+        return self._members[like.dtype]
 
     def as_computed(self, x: Tensor) -> Tensor:
         """`x` in the type that a matrix product computes in here. What goes into several products, such as query, key and

@@ -69,8 +69,10 @@ class Packing:
         parameters themselves alone. Raises UnfitError.
         """
         blocks = [_block(given, row) for given, row in zip(inputs, row_of, strict=True)]
-        free = (PaddingFree(blocks) if room is None else OnDevice(blocks, room)) if self._padding_free else None
-        layout = free or Layout(blocks)
+        if not self._padding_free:
+            layout = Layout(blocks)
+        else:
+            layout = PaddingFree(blocks) if room is None else OnDevice(blocks, room)
         packed = {name: layout.packed([given[name] for given in inputs]) for name in inputs[0] if name != "attention_mask"}
         device = packed["input_ids"].device
         counted = [torch.arange(block.length, device=device).expand(block.sequences, -1) for block in blocks]
