@@ -183,6 +183,13 @@ class Workload:
             }
 
 
+def make(trainer: Trainer, steps: Sequence[Mapping[str, list[Batch]]]) -> None:
+    """These steps, each of all its turns."""
+    for batches in steps:
+        for turn in trainer.turns:
+            trainer.optimize({task: batches[task] for task in turn})
+
+
 def tokens(steps: Sequence[Mapping[str, Sequence[Batch]]]) -> int:
     """The tokens of some steps, padding left out."""
     return sum(part.tokens for step in steps for parts in step.values() for part in parts)

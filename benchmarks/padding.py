@@ -9,7 +9,7 @@ alike. Both forms see the same batches, by turns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from statistics import median
@@ -18,8 +18,6 @@ from typing import Any
 import measuring
 
 import mtk
-from mtk.data.tokens import Batch
-from mtk.training.trainer import Trainer
 
 READ = {"one sequence": "concat-mlp", "two": "cosine"}
 
@@ -29,7 +27,7 @@ def measure(load: measuring.Workload, read: str, batch_size: int, combiner: str,
     for form in ("on", "off"):
         trainer = load.trainer(combiner, batch_size, padding_free=form)
         steps = list(islice(load.steps(batch_size, padding_free=form), count))
-        work[form] = partial(all_of, trainer, steps)
+        work[form] = partial(measuring.make, trainer, steps)
     for _ in range(2 if load.device.type == "cuda" else 0):  # recorded, and replayed
         for each in work.values():
             each()
@@ -44,11 +42,6 @@ def measure(load: measuring.Workload, read: str, batch_size: int, combiner: str,
         "free by padded": measuring.ratio(times, "on", "off"),
         "seconds": times,
     }
-
-
-def all_of(trainer: Trainer, steps: Sequence[Mapping[str, list[Batch]]]) -> None:
-    for step in steps:
-        trainer.optimize(step)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ the same kind, on the device that computes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from statistics import median
 from typing import Any
@@ -22,7 +22,6 @@ from torch.profiler import ProfilerActivity, profile
 
 import mtk
 from mtk.data.tokens import Batch
-from mtk.training.trainer import Trainer
 
 GOALS = {"cpu": "65 % at batch size 32, and 60 % (fp32) and 50 % (bf16) at 8", "cuda": "35 % with bert-base-shape"}
 
@@ -60,12 +59,6 @@ def profiled(work: Any, device: torch.device) -> dict[str, float]:
     return {part: time / whole for part, time in sorted(spent.items(), key=lambda item: -item[1])}
 
 
-def make(trainer: Trainer, steps: Sequence[Mapping[str, list[Batch]]]) -> None:
-    for batches in steps:
-        for turn in trainer.turns:
-            trainer.optimize({task: batches[task] for task in turn})
-
-
 def main() -> None:
     parser = measuring.parser(__doc__)
     parser.add_argument("--batch-size", type=int, nargs="+", default=[8, 32], metavar="N", help="of each task (8 32)")
@@ -82,7 +75,7 @@ def main() -> None:
         stream = load.steps(batch_size)
         steps: list[Mapping[str, list[Batch]]] = [next(stream) for _ in range(arguments.steps)]
         trainers = {name: load.trainer(name, batch_size) for name in arguments.combiner}
-        work = {name: partial(make, trainer, steps) for name, trainer in trainers.items()}
+        work = {name: partial(measuring.make, trainer, steps) for name, trainer in trainers.items()}
         for warm_up in (*work.values(), *work.values()):  # every shape twice, after which it is recorded on CUDA
             warm_up()
         times = measuring.side_by_side(work, arguments.repeats, load.device)

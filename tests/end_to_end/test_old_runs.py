@@ -30,10 +30,7 @@ def test_it_is_evaluated_as_it_was(run: Path, tiny_corpus: Path) -> None:
     assert result.exit_code == 0, result.output
     best = json.loads((run / "summary.json").read_text())["best"]["metrics"]
     for task, metrics in json.loads(result.stdout)["metrics"].items():
-        assert metrics.keys() == best[task].keys()
-        for name, value in metrics.items():
-            # of predictions that are all but equal two may change places by the rounding of another processor's sums
-            assert value == pytest.approx(best[task][name], abs=1e-2 if name == "spearman" else 1e-3), (task, name)
+        assert metrics == pytest.approx(best[task], abs=1e-3)
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)

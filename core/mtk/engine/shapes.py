@@ -109,9 +109,9 @@ class Shapes:
         padded to."""
         sequences, own = list[int](), list[int]()
         for task, of_task in parts.items():
-            for reading in zip(*(self._train[task].shape(part) for part in of_task), strict=True):
-                sequences.append(sum(count for count, _ in reading))
-                own.append(rounded(max(longest for _, longest in reading), self._train[task].max_length))
+            for many, longest in _needed(self._train[task], of_task):
+                sequences.append(many)
+                own.append(rounded(longest, self._train[task].max_length))
         tasks = tuple(parts)
         if tasks not in self._boxes:
             self._boxes[tasks] = Boxes([axis for task in tasks for axis in self._axes[task]], self._most)
@@ -138,16 +138,20 @@ class Widest:
         """Of a step, as `Shapes.of` gives it."""
         found = {}
         for task, of_task in parts.items():
-            shapes = [self._train[task].shape(part) for part in of_task]
-            longest = [max(length for _, length in reading) for reading in zip(*shapes, strict=True)]
-            allowed = self._train[task].max_length
-            found[task] = [seen if own <= seen else allowed for seen, own in zip(self._seen[task], longest, strict=True)]
+            needed, allowed = _needed(self._train[task], of_task), self._train[task].max_length
+            found[task] = [seen if own <= seen else allowed for seen, (_, own) in zip(self._seen[task], needed, strict=True)]
         return found
 
 
 def rounded(longest: int, allowed: int) -> int:
     """A length that sequences of at most `longest` tokens are padded to: a multiple, where as many are allowed."""
     return max(longest, min(-(-longest // MULTIPLE) * MULTIPLE, allowed))
+
+
+def _needed(tokens: Tokens, parts: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """Of a batch in these parts, for each reading: its sequences, and the tokens of the longest."""
+    readings = zip(*(tokens.shape(part) for part in parts), strict=True)
+    return [(sum(count for count, _ in own), max(longest for _, longest in own)) for own in readings]
 
 
 def _tokens(sequences: Sequence[int], lengths: Sequence[int]) -> int:

@@ -178,8 +178,8 @@ def no_waiting() -> Iterator[None]:
     torch.cuda.set_sync_debug_mode("default")
 
 
-def trainer(encoder: Path, combiner: str, *, record: bool, padding_free: bool = False) -> Trainer:
-    """In bf16 where it is without padding, and else in fp32."""
+def trainer(encoder: Path, combiner: str, *, record: bool, padding_free: bool = False, bf16: bool | None = None) -> Trainer:
+    """In bf16 where it is without padding, and else in fp32, if `bf16` does not say."""
     torch.manual_seed(0)
     tasks = [make_task(f"task{number}", kind, number > 0) for number, kind in enumerate(KINDS)]
     heads = {task.name: "concat-mlp:dropout=0" if task.pair else "cnn:dropout=0" for task in tasks}
@@ -189,7 +189,7 @@ def trainer(encoder: Path, combiner: str, *, record: bool, padding_free: bool = 
             module.p = 0.0
     tokens = {task.name: model.tokenize(task.name, split(task.kind, task.pair, 0)) for task in tasks}
     built = building.combiner(combiner, list(tokens)).to("cuda")
-    model.autocast = torch.bfloat16 if padding_free else None
+    model.autocast = torch.bfloat16 if (padding_free if bf16 is None else bf16) else None
     how = {"padding_free": padding_free, "clip_norm": 1.0}
     engine = building.engine(model.train(), built, names=tokens["task0"].names, **how)
     config = RunConfig(epochs=20)
@@ -219,14 +219,15 @@ def test_cuda_graphs_make_the_steps_they_recorded(tiny_encoder: Path, combiner: 
 @pytest.mark.cuda
 @pytest.mark.parametrize("combiner", ["sum", "pcgrad"])
 def test_a_step_without_padding_is_the_step_with_it(tiny_encoder: Path, combiner: str) -> None:
+    """As near to the step in single precision as the one with padding is that rounds to bf16 as it does."""
     gradients = []
-    for padding_free in (False, True):
-        one = trainer(tiny_encoder, combiner, record=False, padding_free=padding_free)
+    for padding_free, bf16 in ((False, False), (False, True), (True, True)):
+        one = trainer(tiny_encoder, combiner, record=False, padding_free=padding_free, bf16=bf16)
         one.engine.backward({task: [tokens.batch(range(8))] for task, tokens in one.train.items()})
         own = [p.grad.flatten() for p in one.model.encoder.parameters() if p.grad is not None]
         gradients.append(torch.cat(own))
-    assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.999
-    torch.testing.assert_close(gradients[1].norm(), gradients[0].norm(), rtol=0.02, atol=0)
+    exact, padded, free = gradients
+    assert 0 < (free - exact).norm() < 1.5 * (padded - exact).norm()
 
 
 @pytest.mark.cuda

@@ -175,12 +175,15 @@ def test_where_it_cannot_be_it_is_said_why(
 @pytest.mark.cuda
 @pytest.mark.parametrize("window", [None, 2])
 def test_a_gpus_kernel_attends_as_the_reference_does(window: int | None) -> None:
+    """The reference in single precision, of the same numbers: what is left is the kernel's rounding."""
     ends = torch.tensor([3, 8, 8, 20], dtype=torch.int32)
     drawn = torch.randn(3, 20, 2, 32, generator=torch.Generator().manual_seed(0)).bfloat16()
     found = []
-    for device in (CPU, CUDA):
-        q, k, v = (x.detach().to(device).requires_grad_() for x in drawn)
+    for device, dtype in ((CPU, torch.float32), (CUDA, torch.bfloat16)):
+        q, k, v = (x.detach().to(device, dtype).requires_grad_() for x in drawn)
         states = attend_by_offsets(q, k, v, ends.to(device), 16, 0.2, 0.0, window)
         states.float().square().sum().backward()
         found.append(torch.stack([x.float().cpu() for x in (states, q.grad, k.grad, v.grad)]))
-    torch.testing.assert_close(*found, rtol=0.02, atol=0.02)
+    exact, of_kernel = found
+    for one, other in zip(exact, of_kernel, strict=True):
+        assert (other - one).norm() < 0.01 * one.norm()
