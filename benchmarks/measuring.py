@@ -152,7 +152,8 @@ class Workload:
         return Trainer(engine, self.train, sizes, config, recipe, report=lambda progress: None, record=record)
 
     def _is_free(self, setting: Literal["auto", "on", "off"]) -> bool:
-        return choose_padding_free(setting, self.device, self.autocast, self.plain)
+        """One form for all that are compared, a sum too, as their batches are one another's."""
+        return choose_padding_free(setting, self.device, self.autocast, self.plain, len(self.train))
 
     def combiner(self, combiner: str | type[Combiner]) -> Combiner:
         """A fresh one, on the device."""

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from mtk.calling.failures import call
-from mtk.combiner import Combiner, GradientCombiner
+from mtk.combiner import Combiner, GradientCombiner, LossCombiner
 from mtk.data.augmentation import augment_split
 from mtk.data.shards import Shards, Source, Tokens, prepared
 from mtk.data.split import Split, TaskData
@@ -171,7 +171,9 @@ def build_training(
     prepare("a dry run")
     names = next(iter(train.values())).names
     plain = WHY_PLAIN if processes.sharded else processes.first(lambda: why_plain(encoder, names))
-    padding_free = choose_padding_free(config.padding_free, device, model.autocast, plain)
+    one = isinstance(combiner, LossCombiner) and config.cosines == "auto"
+    gradients = 1 if one else len(plan.tasks)
+    padding_free = choose_padding_free(config.padding_free, device, model.autocast, plain, gradients)
     engine = Engine(
         model,
         combiner.to(device),

@@ -10,7 +10,7 @@ from operator import itemgetter
 import torch
 from torch import Tensor, nn
 
-from mtk.engine.attention import attend
+from mtk.engine.attention import Places, Unfolding, attend
 from mtk.engine.task_gradients import TaskGradients
 
 
@@ -36,6 +36,7 @@ class Layout:
     def __init__(self, blocks: Sequence[Block]) -> None:
         self.blocks = blocks
         self.sizes = self._counted()
+        self._unfoldings: dict[int | None, list[Unfolding]] = {}  # by the window
         self.tokens = sum(self.sizes)
         # neighbours of one row are one product
         of_blocks = zip((block.row for block in blocks), self.sizes, strict=True)
@@ -78,26 +79,23 @@ class Layout:
     ) -> Tensor:
         """Attention within each sequence, [tokens, heads, width of a head] as all that it is given: block by block, each
         unfolded to [sequences, length]. With a `window`, only tokens less than that apart see one another."""
-        attended = []
-        of_blocks = zip(*(states.split(self.sizes) for states in (query, key, value)), strict=True)
-        for number, (block, states) in enumerate(zip(self.blocks, of_blocks, strict=True)):
-            shape = block.sequences, block.length
-            folded = [self._spread(number, s).unflatten(0, shape).transpose(1, 2) for s in states]
-            mask = block.mask
-            if window is not None and window <= block.length:
-                places = torch.arange(block.length, device=query.device)
-                mask = mask & ((places - places.unsqueeze(1)).abs() < window)
-            q, k, v = folded
-            found = attend(q, k, v, mask, scale, probability)
-            attended.append(self._collected(number, found.transpose(1, 2).flatten(0, 1)))
-        return torch.cat(attended)
+        if window not in self._unfoldings:
+            self._unfoldings[window] = [self._unfolding(number, window) for number in range(len(self.blocks))]
+        return attend(query, key, value, self._unfoldings[window], scale, probability)
+
+    def _unfolding(self, number: int, window: int | None) -> Unfolding:
+        mask, length = self.blocks[number].mask, self.blocks[number].length
+        if window is not None and window <= length:
+            places = torch.arange(length, device=mask.device)
+            mask = mask & ((places - places.unsqueeze(1)).abs() < window)
+        return Unfolding(mask, self._places(number))
+
+    def _places(self, number: int) -> Places | None:
+        """Where the tokens of a block are, unless there is one at each position."""
+        return None
 
     def _spread(self, number: int, values: Tensor) -> Tensor:
         """What the tokens of a block have, in all its positions [sequences * length, …]."""
-        return values
-
-    def _collected(self, number: int, values: Tensor) -> Tensor:
-        """The other way round."""
         return values
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from mtk.engine.attention import attend_by_offsets
+from mtk.engine.attention import Places, attend_by_offsets
 from mtk.engine.packing.layout import Block, Layout
 from mtk.errors import UsageError
 
@@ -26,6 +26,7 @@ from mtk.errors import UsageError
 # thirtieth of what a layer costs.
 LITTLE = 1 / 32
 SMALLEST = 64  # tokens, that the room for them is a multiple of
+SPENT_AGAIN = (2, 3)  # so few gradients' rows take on a GPU what was spared; one has no rows, and of many each spares more
 
 
 class _Spread(torch.autograd.Function):
@@ -42,55 +43,37 @@ class _Spread(torch.autograd.Function):
         return dy.index_select(0, position_of), None, None
 
 
-class _Collected(torch.autograd.Function):
-    """Positions to tokens; to where there is no token comes back nothing."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, position_of: Tensor) -> Tensor:
-        ctx.save_for_backward(position_of)
-        ctx.positions = len(values)
-        return values.index_select(0, position_of)
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> Any:
-        (position_of,) = ctx.saved_tensors
-        return dy.new_zeros(ctx.positions, *dy.shape[1:]).index_copy_(0, position_of, dy), None
-
-
 class PaddingFree(Layout):
     """On a CPU, where the host knows which positions hold tokens."""
 
     def __init__(self, blocks: Sequence[Block]) -> None:
-        self._positions = [_positions(block) for block in blocks]
+        self._of_blocks = [_places(block) for block in blocks]
         super().__init__(blocks)
 
     def _counted(self) -> list[int]:
         full = super()._counted()
-        return [size if own is None else len(own[1]) for size, own in zip(full, self._positions, strict=True)]
+        return [size if own is None else len(own.position_of) for size, own in zip(full, self._of_blocks, strict=True)]
 
     def packed(self, values: Sequence[Tensor]) -> Tensor:
-        parts = [self._collected(number, of_block.reshape(-1)) for number, of_block in enumerate(values)]
-        return torch.cat(parts).unsqueeze(0)
+        parts = zip((of_block.reshape(-1) for of_block in values), self._of_blocks, strict=True)
+        return torch.cat([part if own is None else part[own.position_of] for part, own in parts]).unsqueeze(0)
+
+    def _places(self, number: int) -> Places | None:
+        return self._of_blocks[number]
 
     def _spread(self, number: int, values: Tensor) -> Tensor:
-        own = self._positions[number]
+        own = self._of_blocks[number]
         found: Tensor = values if own is None else _Spread.apply(values, *own)
         return found
 
-    def _collected(self, number: int, values: Tensor) -> Tensor:
-        own = self._positions[number]
-        found: Tensor = values if own is None else _Collected.apply(values, own[1])
-        return found
 
-
-def _positions(block: Block) -> tuple[Tensor, Tensor] | None:
-    """Of each position of a block the token that stands there, some other one where none does [sequences * length], and of
-    each token its position [tokens]; None for a block that is packed as it is."""
+def _places(block: Block) -> Places | None:
+    """None for a block that is packed as it is."""
     there = block.mask.flatten()
     position_of = there.nonzero().squeeze(1)
     if not 0 < len(position_of) <= (1 - LITTLE) * len(there):
         return None
-    return (there.cumsum(0) - 1).clamp_min_(0), position_of
+    return Places((there.cumsum(0) - 1).clamp_min_(0), position_of)
 
 
 class OnDevice(Layout):
@@ -150,21 +133,32 @@ def _unit(tokens: int) -> int:
 
 
 def choose_padding_free(
-    setting: Literal["auto", "on", "off"], device: torch.device, autocast: torch.dtype | None, plain: str | None
+    setting: Literal["auto", "on", "off"],
+    device: torch.device,
+    autocast: torch.dtype | None,
+    plain: str | None,
+    gradients: int,
 ) -> bool:
-    """Whether the encoder computes no padding: for `auto`, where that was measured to be faster. `plain` is why the encoder
-    has no packed form, if it has none. Raises UsageError for `on` where that cannot be."""
-    if setting == "off" or (setting == "auto" and (plain or device.type != "cpu")):
+    """Whether the encoder computes no padding: for `auto`, where that was measured to be faster, which on a GPU hangs on how
+    many `gradients` a step keeps apart. `plain` is why the encoder has no packed form, if it has none. Raises UsageError for
+    `on` where that cannot be."""
+    if setting == "off":
         return False
-    reason = None
-    if plain:
-        reason = f"tasks pass this encoder one after the other, since {plain}"
-    elif device.type == "cuda" and autocast != torch.bfloat16:
-        reason = "a device has the products of several tasks in one launch for bf16 alone; use --precision bf16"
-    elif device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0):
-        reason = f"{torch.cuda.get_device_name(device)} has no kernel for the products of several tasks in one launch"
-    elif device.type not in ("cpu", "cuda"):
-        reason = f"attention over sequences of any length has no kernel on {device.type}"
+    reason = _hindrance(device, autocast, plain)
+    if setting == "auto":
+        return reason is None and (device.type == "cpu" or gradients not in SPENT_AGAIN)
     if reason:
         raise UsageError(f"--padding-free on: {reason}. Or use --padding-free auto.")
     return True
+
+
+def _hindrance(device: torch.device, autocast: torch.dtype | None, plain: str | None) -> str | None:
+    if plain:
+        return f"tasks pass this encoder one after the other, since {plain}"
+    if device.type == "cuda" and autocast != torch.bfloat16:
+        return "a device has the products of several tasks in one launch for bf16 alone; use --precision bf16"
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0):
+        return f"{torch.cuda.get_device_name(device)} has no kernel for the products of several tasks in one launch"
+    if device.type not in ("cpu", "cuda"):
+        return f"attention over sequences of any length has no kernel on {device.type}"
+    return None

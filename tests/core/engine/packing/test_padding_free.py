@@ -144,17 +144,34 @@ def test_the_rooms_that_are_told_are_those_that_are_made(
 
 
 @pytest.mark.parametrize(
-    ("setting", "device", "plain", "chosen"),
+    ("setting", "device", "plain", "gradients", "chosen"),
     [
-        ("auto", CPU, None, True),
-        ("auto", CPU, "it is another encoder", False),
-        ("auto", CUDA, None, False),
-        ("off", CPU, None, False),
-        ("on", CPU, None, True),
+        ("auto", CPU, None, 3, True),
+        ("auto", CPU, "it is another encoder", 3, False),
+        ("auto", CUDA, None, 1, True),
+        ("auto", CUDA, None, 3, False),
+        ("auto", CUDA, None, 8, True),
+        ("auto", CUDA, "it is another encoder", 8, False),
+        ("auto", META, None, 8, False),
+        ("off", CPU, None, 3, False),
+        ("on", CPU, None, 3, True),
+        ("on", CUDA, None, 3, True),
     ],
 )
-def test_a_run_has_them_where_they_are_faster(setting: str, device: torch.device, plain: str | None, chosen: bool) -> None:
-    assert choose_padding_free(setting, device, None, plain) is chosen  # type: ignore[arg-type]
+def test_a_run_has_them_where_they_are_faster(
+    setting: str, device: torch.device, plain: str | None, gradients: int, chosen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    assert choose_padding_free(setting, device, torch.bfloat16, plain, gradients) is chosen  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("autocast", "capability"), [(None, (9, 0)), (torch.float16, (9, 0)), (torch.bfloat16, (7, 5))])
+def test_a_run_has_none_where_a_gpu_has_no_kernel(
+    autocast: torch.dtype | None, capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
+    assert not choose_padding_free("auto", CUDA, autocast, None, 1)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +186,7 @@ def test_where_it_cannot_be_it_is_said_why(
     device: torch.device, autocast: torch.dtype | None, plain: str | None, said: str
 ) -> None:
     with pytest.raises(UsageError, match=said):
-        choose_padding_free("on", device, autocast, plain)
+        choose_padding_free("on", device, autocast, plain, 1)
 
 
 @pytest.mark.cuda
