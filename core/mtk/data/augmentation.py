@@ -67,25 +67,20 @@ def changed_copies(text: str, augmenter: Augmenter, copies: int, rng: Random) ->
     if not words:
         return [text] * copies
     change = in_order(augmenter.__call__, ("words", "rng"))
-    results: list[Any] = []
-    texts: list[str] = []
-    found: set[str] = set()
-    for _ in range(copies):
-        try:
-            result = change(words, rng)
-        except BaseException:
-            with calling(augmenter, "__call__", f" on '{text}'"):  # only then: it takes a quarter of a change
-                raise
-        results.append(result)
-        try:
-            texts.append(" ".join(result) if isinstance(result, list) else "")
-            found.update(result)
-        except TypeError:  # something that is no string
-            texts.append("")
-    found.difference_update(words)
-    if "" in texts or not all(map(str.strip, found)):
-        wrong = next((result for result in results if not _are_words(result)), results[0])
-        raise broken(augmenter, "__call__", f"it promises a list of at least one word, but '{text}' became {wrong!r}")
+    try:
+        results: list[Any] = [change(words, rng) for _ in range(copies)]
+    except BaseException:
+        with calling(augmenter, "__call__", f" on '{text}'"):  # only then: it takes a quarter of a change
+            raise
+    try:
+        texts = list(map(" ".join, results))
+    except TypeError:  # something that is no string
+        texts = [""]
+    whole = " ".join(texts)
+    # Between words stands one space; where more than that is told apart, each word is looked at.
+    plain = whole.isprintable() and "  " not in f" {whole} " and {*map(type, results)} == {list}
+    if not plain and (wrong := [result for result in results if not _are_words(result)]):
+        raise broken(augmenter, "__call__", f"it promises a list of at least one word, but '{text}' became {wrong[0]!r}")
     return texts
 
 
