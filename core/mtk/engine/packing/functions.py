@@ -78,16 +78,20 @@ class LayerNorm(torch.autograd.Function):
             return found
 
         trained = [p is not None and p.requires_grad for p in (weight, bias)]
-        if ctx.current.layout.spans is None:
+        spans = ctx.current.layout.spans
+        alone = spans is not None and len(spans) == 1
+        whole = gradients(slice(None), True, *(trained if alone else (False, False)))
+        if spans is None:
             if trained[0]:
                 _add_sums(ctx.current, weight, dy * ((x - mean) * scale))
             if trained[1]:
                 _add_sums(ctx.current, bias, dy)
-        for row, span in ctx.current.layout.spans or ():
-            for parameter, found in zip((weight, bias), gradients(span, False, *trained)[1:], strict=True):
+        for row, span in spans or ():
+            of_span = whole if alone else gradients(span, False, *trained)
+            for parameter, found in zip((weight, bias), of_span[1:], strict=True):
                 if parameter is not None and parameter.requires_grad:
                     rows.add(parameter, row, found)
-        return gradients(slice(None), True, False, False)[0], None, None, None, None
+        return whole[0], None, None, None, None
 
 
 class Embedding(torch.autograd.Function):
