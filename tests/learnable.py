@@ -46,10 +46,10 @@ def make_task(name: str, kind: Kind, pair: bool) -> Task:
 
 
 def train(
-    encoder: Path, tasks: list[Task], splits: dict[str, Split], heads: dict[str, str], combiner: str
+    encoder: Path, tasks: list[Task], splits: dict[str, Split], heads: dict[str, str], combiner: str, rounds: int = 8
 ) -> tuple[float, float]:
     """The loss of the first task over its training set, before and after."""
-    before, after = (loss(model, tokens) for model, tokens in stages(encoder, tasks, splits, heads, combiner))
+    before, after = (loss(model, tokens) for model, tokens in stages(encoder, tasks, splits, heads, combiner, rounds))
     return before, after
 
 

@@ -41,7 +41,7 @@ def trained(packages: Path, tiny: tuple[str, ...], tmp_path_factory: pytest.Temp
     """A run with both, long enough to learn something."""
     out = tmp_path_factory.mktemp("runs") / "labels"
     code, _, stderr = run_mtk(
-        *("run", *tiny, "--combiner", "layer-gradnorm", "--epochs", "6", "--lr", "2e-3", "--head-lr", "1e-2"),
+        *("run", *tiny, "--combiner", "layer-gradnorm", "--epochs", "8", "--lr", "2e-3", "--head-lr", "1e-2"),
         *("--out", str(out)),
         packages=packages,
     )
