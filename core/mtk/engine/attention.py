@@ -26,7 +26,8 @@ class Places(NamedTuple):
 
 class Unfolding:
     """How the tokens of some sequences lie in a rectangle [sequences, length] of positions: at their `places`, or one at
-    each. `mask` [sequences, 1, 1 or length, length] is True where a token may be seen."""
+    each. `mask` [sequences, 1, 1 or length, length] is True where a token may be seen. What follows from that is kept, for
+    states of one type and number of heads."""
 
     def __init__(self, mask: Tensor, places: Places | None = None) -> None:
         self.sequences, self.length = len(mask), mask.shape[-1]
@@ -89,7 +90,7 @@ class _OnCPU(torch.autograd.Function):
     def forward(
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, blocks: Sequence[Unfolding], scale: float, probability: float
     ) -> Tensor:
-        attended = torch.empty_like(query)
+        attended = query.new_empty(query.shape)
         saved: list[Tensor | None] = []
         sizes = [block.tokens for block in blocks]
         for block, *states, out in zip(blocks, *(x.split(sizes) for x in (query, key, value, attended)), strict=True):
@@ -106,7 +107,7 @@ class _OnCPU(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
-        found = [torch.empty_like(dy) for _ in range(3)]
+        found = [dy.new_empty(dy.shape) for _ in range(3)]
         sizes = [block.tokens for block in ctx.blocks]
         saved = iter(ctx.saved_tensors)
         for block, of_block, dq, dk, dv in zip(ctx.blocks, *(x.split(sizes) for x in (dy, *found)), strict=True):

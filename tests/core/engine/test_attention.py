@@ -11,13 +11,14 @@ from mtk.engine.attention import Places, Unfolding, attend
 def the_same(mask: Tensor, places: Places | None = None) -> None:
     """Of what the tokens of two sequences of five positions attend to, and of its gradient."""
     count = 10 if places is None else len(places.position_of)
-    tokens = [torch.randn(count, 3, 4, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    # in memory a head after the other, as rotated states are
+    tokens = [torch.randn(3, count, 4, dtype=torch.float64).transpose(0, 1).requires_grad_() for _ in range(3)]
     ours = attend(*tokens, [Unfolding(mask, places)], 0.7, 0.0)
     at = torch.arange(10) if places is None else places.position_of
     q, k, v = (x.new_zeros(10, 3, 4).index_copy(0, at, x).view(2, 5, 3, 4).transpose(1, 2) for x in tokens)
     torchs = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=0.7).transpose(1, 2).flatten(0, 1)[at]
     torch.testing.assert_close(ours, torchs)
-    toward = torch.randn_like(ours)
+    toward = torch.randn(3, count, 4, dtype=torch.float64).transpose(0, 1)
     of_both = [torch.autograd.grad(attended, tokens, toward) for attended in (ours, torchs)]
     for one, other in zip(*of_both, strict=True):
         torch.testing.assert_close(one, other)

@@ -36,7 +36,7 @@ class Layout:
     def __init__(self, blocks: Sequence[Block]) -> None:
         self.blocks = blocks
         self.sizes = self._counted()
-        self._unfoldings: dict[int | None, list[Unfolding]] = {}  # by the window
+        self._unfoldings: dict[tuple[int | None, int, torch.dtype], list[Unfolding]] = {}  # by window, heads and type
         self.tokens = sum(self.sizes)
         # neighbours of one row are one product
         of_blocks = zip((block.row for block in blocks), self.sizes, strict=True)
@@ -79,9 +79,10 @@ class Layout:
     ) -> Tensor:
         """Attention within each sequence, [tokens, heads, width of a head] as all that it is given: block by block, each
         unfolded to [sequences, length]. With a `window`, only tokens less than that apart see one another."""
-        if window not in self._unfoldings:
-            self._unfoldings[window] = [self._unfolding(number, window) for number in range(len(self.blocks))]
-        return attend(query, key, value, self._unfoldings[window], scale, probability)
+        kept = window, query.shape[1], query.dtype
+        if kept not in self._unfoldings:
+            self._unfoldings[kept] = [self._unfolding(number, window) for number in range(len(self.blocks))]
+        return attend(query, key, value, self._unfoldings[kept], scale, probability)
 
     def _unfolding(self, number: int, window: int | None) -> Unfolding:
         mask, length = self.blocks[number].mask, self.blocks[number].length
