@@ -22,8 +22,8 @@ from mtk.engine.attention import Places, attend_by_offsets
 from mtk.engine.packing.layout import Block, Layout
 from mtk.errors import UsageError
 
-# Of a block: with less padding than that it keeps it. To unfold tokens for attention and fold them again costs a CPU some
-# thirtieth of what a layer costs.
+# Of a block: with less padding than that it keeps it. Set when to unfold tokens for attention and fold them again cost a
+# CPU some thirtieth of what a layer costs, in more copies than today.
 LITTLE = 1 / 32
 SMALLEST = 64  # tokens, that the room for them is a multiple of
 SPENT_AGAIN = (2, 3)  # so few gradients' rows take on a GPU what was spared; one has no rows, and of many each spares more
@@ -47,7 +47,7 @@ class PaddingFree(Layout):
     """On a CPU, where the host knows which positions hold tokens."""
 
     def __init__(self, blocks: Sequence[Block]) -> None:
-        self._of_blocks = [_places(block) for block in blocks]
+        self._of_blocks = [_places_of(block) for block in blocks]
         super().__init__(blocks)
 
     def _counted(self) -> list[int]:
@@ -67,7 +67,7 @@ class PaddingFree(Layout):
         return found
 
 
-def _places(block: Block) -> Places | None:
+def _places_of(block: Block) -> Places | None:
     """None for a block that is packed as it is."""
     there = block.mask.flatten()
     position_of = there.nonzero().squeeze(1)
