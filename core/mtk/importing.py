@@ -10,16 +10,22 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+MANY = 500  # modules; torch is some thousand
+_BEFORE_TORCH = "torch" not in sys.modules
+
 
 @contextmanager
 def unsearched() -> Iterator[None]:
     """Nothing is looked through for garbage in here. What torch and transformers make when they are imported, a million
-    objects, stays for good, and looking through it over and over takes a fifth of the time."""
-    was_enabled = gc.isenabled()
+    objects, stays for good, and looking through it over and over takes a fifth of the time. Nor is it afterwards, where
+    nobody had torch before mtk: who had may have models by now that are to be garbage one day."""
+    was_enabled, modules = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:
         yield
     finally:
+        if _BEFORE_TORCH and len(sys.modules) - modules > MANY:
+            gc.freeze()
         if was_enabled:
             gc.enable()
 

@@ -26,6 +26,22 @@ def test_garbage_is_looked_for_again_afterwards() -> None:
         gc.enable()
 
 
+_FROZEN = """
+import gc
+from mtk.importing import import_transformers
+import_transformers()
+print(gc.get_freeze_count() > 100_000)
+"""
+
+
+def test_what_was_imported_is_never_looked_through_but_where_torch_was_there_before() -> None:
+    told = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+        for code in (_FROZEN, f"import torch{_FROZEN}")
+    ]
+    assert told == ["True", "False"]
+
+
 @pytest.fixture
 def late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a package that can be imported, and has not been."""

@@ -58,8 +58,8 @@ def precision_of(autocast: torch.dtype | None) -> Precision:
 
 @cache
 def _multiplies_bf16_faster() -> bool:
-    def seconds(dtype: torch.dtype) -> float:
-        left, right = torch.ones(512, 512, dtype=dtype), torch.ones(512, 512, dtype=dtype)
+    def seconds(dtype: torch.dtype, size: int) -> float:
+        left, right = torch.ones(size, size, dtype=dtype), torch.ones(size, size, dtype=dtype)
         times = []
         for _ in range(8):  # some milliseconds
             began = time.perf_counter()
@@ -67,7 +67,10 @@ def _multiplies_bf16_faster() -> bool:
             times.append(time.perf_counter() - began)
         return min(times)
 
-    return seconds(torch.bfloat16) < 0.8 * seconds(torch.float32)
+    # in software, a hundred times as slow, the large products would take two seconds, and the small ones tell
+    if seconds(torch.bfloat16, 64) > 10 * seconds(torch.float32, 64):
+        return False
+    return seconds(torch.bfloat16, 512) < 0.8 * seconds(torch.float32, 512)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 import torch
@@ -48,6 +49,17 @@ def test_precision_is_the_users_or_what_is_faster_here(monkeypatch: pytest.Monke
 def test_a_precision_is_what_a_forward_pass_is_cast_to() -> None:
     assert autocast_of("bf16") is torch.bfloat16
     assert autocast_of("fp32") is None, "as the weights are"
+
+
+def test_the_trial_is_short_where_bf16_is_made_in_software() -> None:
+    trial = devices._multiplies_bf16_faster.__wrapped__
+    large = torch.ones(512, 512)
+    trial(), large @ large  # what is made at the first time
+    began = time.perf_counter()
+    large @ large
+    product, began = time.perf_counter() - began, time.perf_counter()
+    trial()
+    assert time.perf_counter() - began < 100 * product
 
 
 def test_a_trial_decides_once_so_that_a_process_has_one_precision() -> None:
