@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, permutations
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,6 +23,7 @@ from mtk.augmenter import method_of
 from mtk.host.options import options
 from mtk_augment import thesaurus, wordnet
 from mtk_augment.aeda import MARKS, Aeda
+from mtk_augment.draws import some_of
 from mtk_augment.eda import Eda
 from mtk_augment.exchange import Exchange
 from mtk_augment.function_words import FUNCTION_WORDS
@@ -310,6 +311,32 @@ def test_deletion_keeps_a_subsequence(sentence: tuple[str, ...], seed: int, alph
 def test_deletion_leaves_out_the_share_asked_for(alpha: float) -> None:
     kept = len(RandomDeletion(alpha=alpha)(["word"] * 10_000, Random(0)))
     assert 1 - kept / 10_000 == pytest.approx(alpha, abs=0.025)  # five standard deviations of the widest
+
+
+def test_deletion_leaves_out_each_word_whatever_becomes_of_the_others() -> None:
+    deletion, rng, rounds = RandomDeletion(alpha=0.3), Random(0), 20_000
+    found = Counter("".join(deletion("abc", rng)) for _ in range(rounds))
+    for kept in ("abc", "ab", "ac", "bc"):
+        expected = 0.7 ** len(kept) * 0.3 ** (3 - len(kept))
+        assert found[kept] / rounds == pytest.approx(expected, abs=0.017)  # five standard deviations of the widest
+    single = 0.7 * 0.3**2 + 0.3**3 / 3  # and one that stays where none would
+    assert [found[kept] / rounds for kept in "abc"] == pytest.approx([single] * 3, abs=0.01)
+
+
+def test_deletion_of_next_to_nothing_leaves_all() -> None:
+    assert RandomDeletion(alpha=5e-324)(["word"] * 1000, Random(0)) == ["word"] * 1000
+
+
+# draws
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_some_are_drawn_alike_and_none_twice(count: int) -> None:
+    rng, rounds = Random(0), 12_000
+    found = Counter(tuple(some_of("abcd", count, rng)) for _ in range(rounds))
+    assert set(found) == set(permutations("abcd", count))
+    for times in found.values():
+        assert times / rounds == pytest.approx(1 / len(found), abs=0.02)
 
 
 # eda

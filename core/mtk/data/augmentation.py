@@ -14,6 +14,7 @@ from mtk.calling.failures import broken, call, calling
 from mtk.data.split import Label, Split, as_label
 from mtk.task import Task
 
+_OTHER_SPACES = [character for character in map(chr, range(128)) if character.isspace() and character != " "]
 BATCH = 64  # rows whose texts an augmenter's `batch` is given at once
 
 
@@ -78,7 +79,7 @@ def changed_copies(text: str, augmenter: Augmenter, copies: int, rng: Random) ->
         texts = [""]
     whole = " ".join(texts)
     # Between words stands one space; where more than that is told apart, each word is looked at.
-    plain = whole.isprintable() and "  " not in f" {whole} " and {*map(type, results)} == {list}
+    plain = _only_spaces(whole) and "  " not in f" {whole} " and {*map(type, results)} == {list}
     if not plain and (wrong := [result for result in results if not _are_words(result)]):
         raise broken(augmenter, "__call__", f"it promises a list of at least one word, but '{text}' became {wrong[0]!r}")
     return texts
@@ -154,6 +155,11 @@ def _label(augmenter: Augmenter, task: Task, example: Example, changed: Example)
         return as_label(task.kind.read_label(changed.label))
     except ValueError as reason:
         raise broken(augmenter, "example", f"it gave {example.texts!r} a label that {task.name} has not: {reason}") from None
+
+
+def _only_spaces(text: str) -> bool:
+    """Whether what separates its words are plain spaces. ASCII, as most text is, is searched at the memory's speed."""
+    return not any(map(text.__contains__, _OTHER_SPACES)) if text.isascii() else text.isprintable()
 
 
 def _are_words(result: object) -> bool:

@@ -26,6 +26,9 @@ def some_of(values: Sequence[T], count: int, rng: Random) -> list[T]:
     draw, left = rng.random, len(values)
     if count == 1 and left:
         return [values[int(draw() * left)]]
+    if count == 2 and left > 1:
+        one, other = int(draw() * left), int(draw() * (left - 1))
+        return [values[one], values[other + (other >= one)]]
     order = list(values)
     for place in range(min(count, left)):  # the first of a shuffled order
         other = place + int(draw() * (left - place))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf, log, log1p
 from random import Random
 
 import mtk
@@ -19,8 +20,15 @@ class RandomDeletion(mtk.Augmenter):
     """
 
     def __init__(self, *, alpha: Alpha = 0.1) -> None:
-        self.alpha = alpha
+        rate = log1p(-alpha) if alpha < 1 else -inf
+        self._scale = max(1 / rate, -1e300)  # finite; makes of the logarithm of a draw how many words are spared
 
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
-        draw, alpha = rng.random, self.alpha
-        return [word for word in words if draw() >= alpha] or [one_of(words, rng)]
+        """From the end on, with a draw for each word that is left out, and not for each that is not: how many words lie
+        between two that are is distributed geometrically, P(gap ≥ k) = (1 - α)ᵏ."""
+        kept, draw, scale = list(words), rng.random, self._scale
+        place = len(kept) - 1 - int(log(1 - draw()) * scale)
+        while place >= 0:
+            del kept[place]
+            place -= 1 + int(log(1 - draw()) * scale)
+        return kept or [one_of(words, rng)]

@@ -23,10 +23,10 @@ class RandomInsertion(mtk.Augmenter):
         self.alpha = alpha
 
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
-        changed, offers, draw = list(words), wordnet.offers(words), rng.random
-        for _ in range((int(self.alpha * len(words)) or 1) if offers else 0):
+        changed, offered, draw = list(words), wordnet.offers(words), rng.random
+        for _ in range((int(self.alpha * len(words)) or 1) if offered else 0):
             place = int(draw() * (len(changed) + 1))  # as `below` does
-            _, (synonyms, _) = offers[int(draw() * len(offers))]
+            synonyms = offered[int(draw() * len(offered))][1][0]
             chosen = synonyms[int(draw() * len(synonyms))]
             if " " in chosen:
                 changed[place:place] = chosen.split()

@@ -25,14 +25,14 @@ class SynonymReplacement(mtk.Augmenter):
         self.alpha = alpha
 
     def __call__(self, words: Sequence[str], rng: Random) -> list[str]:
-        changed, draw = list(words), rng.random
-        chosen = some_of(wordnet.offers(words), int(self.alpha * len(words)) or 1, rng)
-        if len(chosen) > 1:
-            chosen.sort(reverse=True)  # from the end, as one word may become several
-        for place, (_, replacements) in chosen:
+        changed, several, draw = list(words), [], rng.random
+        for place, (_, replacements) in some_of(wordnet.offers(words), int(self.alpha * len(words)) or 1, rng):
             new = replacements[int(draw() * len(replacements))]  # as `one_of` draws
             if " " in new:
-                changed[place : place + 1] = new.split()
+                several.append((place, new.split()))
             else:
                 changed[place] = new
+        if several:
+            for place, new_words in sorted(several, reverse=True):  # from the end, as one word becomes several
+                changed[place : place + 1] = new_words
         return changed
