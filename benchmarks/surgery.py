@@ -3,19 +3,21 @@
     python benchmarks/surgery.py --precision bf16 --json FILE
 
 The pieces are those of an encoder's linear layers, which have nearly all of its parameters: the products that make its
-weights' gradients, for all tasks in one or for each into its row; the rows' Gramian; their weighted sum. The factors are
-random, of as many tokens for each task as a step has. What both steps have alike is not timed.
+weights' gradients, for all tasks in one or for each into its row; the rows' Gramian; their weighted sum, and AdamW's pass
+after it or together with it. The factors are random, of as many tokens for each task as a step has. What else both steps
+have alike is not timed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import median
 
 import measuring
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 import mtk
 from mtk.engine.device import choose_device
@@ -41,6 +43,7 @@ class Pieces:
         self.count, self.shares = tasks, torch.full((tasks,), 1 / tasks)
         self.low = torch.zeros_like(self.rows.matrix, dtype=torch.bfloat16)
         self.sum, self.few = torch.zeros(self.low.shape[1]), torch.empty(tasks, CACHED)
+        self.moments = {weight: (torch.zeros_like(weight), torch.zeros_like(weight)) for weight in self.weights}
 
     def one_product(self) -> None:
         self.whole.clear()
@@ -89,6 +92,48 @@ class Pieces:
             for row, share in zip(own[1:], self.shares[1:], strict=True):
                 found.addcmul_(row, share)
 
+    @torch.no_grad()
+    def adamw(self, weights: Sequence[nn.Parameter]) -> None:
+        """A step of these, whose gradients are there. Its number stays the same, and with it the work."""
+        moments = [self.moments[weight] for weight in weights]
+        adamw(
+            list(weights),
+            [weight.grad for weight in weights if weight.grad is not None],
+            [first for first, _ in moments],
+            [second for _, second in moments],
+            [],
+            [torch.ones(()) for _ in weights],
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=1e-5,
+            weight_decay=0.01,
+            eps=1e-8,
+            maximize=False,
+        )
+
+    def combined_then_adamw(self) -> None:
+        self.combined()
+        self.adamw(self.weights)
+
+    def combined_within_adamw(self) -> None:
+        """Some weights after the other, whose sums AdamW then reads from the cache."""
+        place, some = 0, list[nn.Parameter]()
+        for weight in self.weights:
+            some.append(weight)
+            columns = sum(member.numel() for member in some)
+            if columns < STRETCH and weight is not self.weights[-1]:
+                continue
+            rows = self.rows.matrix[:, place : place + columns]
+            first = rows[0].mul_(self.shares[0])
+            for row, share in zip(rows[1:], self.shares[1:], strict=True):
+                first.addcmul_(row, share)
+            for member, found in zip(some, first.split([member.numel() for member in some]), strict=True):
+                member.grad = found.view_as(member)
+            self.adamw(some)
+            place, some = place + columns, []
+
 
 def products(rows: Tensor) -> None:
     """As `gramian` takes those of few rows."""
@@ -114,6 +159,10 @@ def main() -> None:
         },
         "Gramian": {"of the rows": pieces.gramian},
         "weighted sum": {"in stretches": pieces.combined, "a row at once": pieces.combined_at_once},
+        "weighted sum and AdamW": {
+            "one after the other": pieces.combined_then_adamw,
+            "in one pass, some weights after the other": pieces.combined_within_adamw,
+        },
         "products and Gramian": {
             "one after the other": partial(_both, pieces.a_row_each, pieces.gramian),
             "weight by weight": pieces.gramian_of_cached,
