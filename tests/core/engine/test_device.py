@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -52,14 +53,15 @@ def test_a_precision_is_what_a_forward_pass_is_cast_to() -> None:
 
 
 def test_the_trial_is_short_where_bf16_is_made_in_software() -> None:
-    trial = devices._multiplies_bf16_faster.__wrapped__
     large = torch.ones(512, 512)
-    trial(), large @ large  # what is made at the first time
-    began = time.perf_counter()
-    large @ large
-    product, began = time.perf_counter() - began, time.perf_counter()
-    trial()
-    assert time.perf_counter() - began < 100 * product
+
+    def seconds(work: Callable[[], object]) -> float:
+        began = time.perf_counter()
+        work()
+        return time.perf_counter() - began
+
+    trial = min(seconds(devices._multiplies_bf16_faster.__wrapped__) for _ in range(4))
+    assert trial < 100 * min(seconds(lambda: large @ large) for _ in range(4))
 
 
 def test_a_trial_decides_once_so_that_a_process_has_one_precision() -> None:
