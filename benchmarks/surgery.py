@@ -81,9 +81,14 @@ class Pieces:
         self.rows.give_combined(self.shares)
 
     def combined_at_once(self) -> None:
-        first = self.rows.matrix[0].mul_(self.shares[0])
-        for row, share in zip(self.rows.matrix[1:], self.shares[1:], strict=True):
+        self.added_up(self.rows.matrix)
+
+    def added_up(self, rows: Tensor) -> Tensor:
+        """The weighted sum of these rows, in place of the first."""
+        first = rows[0].mul_(self.shares[0])
+        for row, share in zip(rows[1:], self.shares[1:], strict=True):
             first.addcmul_(row, share)
+        return first
 
     def combined_of_bf16(self) -> None:
         for stretch, found in zip(self.low.split(CACHED, dim=1), self.sum.split(CACHED), strict=True):
@@ -125,11 +130,8 @@ class Pieces:
             columns = sum(member.numel() for member in some)
             if columns < STRETCH and weight is not self.weights[-1]:
                 continue
-            rows = self.rows.matrix[:, place : place + columns]
-            first = rows[0].mul_(self.shares[0])
-            for row, share in zip(rows[1:], self.shares[1:], strict=True):
-                first.addcmul_(row, share)
-            for member, found in zip(some, first.split([member.numel() for member in some]), strict=True):
+            found_of_all = self.added_up(self.rows.matrix[:, place : place + columns])
+            for member, found in zip(some, found_of_all.split([member.numel() for member in some]), strict=True):
                 member.grad = found.view_as(member)
             self.adamw(some)
             place, some = place + columns, []

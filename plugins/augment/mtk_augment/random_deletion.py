@@ -27,8 +27,7 @@ class RandomDeletion(mtk.Augmenter):
         """From the end on, with a draw for each word that is left out, and not for each that is not: how many words lie
         between two that are is distributed geometrically, P(gap ≥ k) = (1 - α)ᵏ."""
         kept, draw, scale = list(words), rng.random, self._scale
-        place = len(kept) - 1 - int(log(1 - draw()) * scale)
-        while place >= 0:
+        place = len(kept)
+        while (place := place - 1 - int(log(1 - draw()) * scale)) >= 0:
             del kept[place]
-            place -= 1 + int(log(1 - draw()) * scale)
         return kept or [one_of(words, rng)]
